@@ -1,0 +1,149 @@
+"""The service from an event loop, on ``aiohttp``. What is said is in ``protocol``; this moves the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+from airflow_provider_checknumber.client import faults, protocol
+from airflow_provider_checknumber.client.endpoint import Endpoint
+from airflow_provider_checknumber.client.errors import CheckNumberTransientError, InvalidConnectionError
+from airflow_provider_checknumber.client.models import Task
+from airflow_provider_checknumber.client.protocol import Answer, Call
+from airflow_provider_checknumber.client.timing import Timing, pause_before_next_try
+from airflow_provider_checknumber.client.tls import ssl_context
+from airflow_provider_checknumber.client.upload import WatchedFile
+
+#: Connections that one client keeps open at most, however many tasks wait through it.
+MAX_CONNECTIONS = 32
+
+T = TypeVar("T")
+
+
+class AsyncCheckNumberClient:
+    """
+    An asynchronous client for one endpoint and one event loop; an async context manager.
+
+    :param endpoint: host and key.
+    :param timing: timeouts and number of tries.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timing: Timing | None = None) -> None:
+        self.endpoint = endpoint
+        self.timing = timing or Timing()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> AsyncCheckNumberClient:
+        """Open the session."""
+        self._session = _new_session(limit=MAX_CONNECTIONS)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def submit_task(self, number_file: Path, task_type: str) -> Task:
+        """Submit a file of E.164 numbers; see :meth:`CheckNumberClient.submit_task`. Billed, tried once."""
+        call = protocol.create_call(task_type)
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(None, number_file.open, "rb")
+        try:
+            watched = WatchedFile(file)
+            form = aiohttp.FormData(call.fields)
+            form.add_field("file", watched, filename="numbers.txt", content_type="text/plain")
+            # A connection of its own, for the reason that the synchronous client gives.
+            async with _new_session(limit=1) as session:
+                answer = await self._send(
+                    session, call, body=form, read_timeout=self.timing.submit, watched=watched
+                )
+        finally:
+            file.close()
+        return protocol.read_created(answer, call=call, endpoint=self.endpoint)
+
+    async def get_task(self, checknumber_task_id: str) -> Task:
+        """Ask how a task stands; see :meth:`CheckNumberClient.get_task`."""
+        call = protocol.get_call(checknumber_task_id)
+        return await self._retrying(call, protocol.read_task)
+
+    async def get_balance(self) -> Decimal | None:
+        """Ask for the balance; see :meth:`CheckNumberClient.get_balance`."""
+        call = protocol.balance_call()
+        return await self._retrying(call, protocol.read_balance)
+
+    async def _retrying(self, call: Call, read: Callable[..., T]) -> T:
+        if self._session is None:
+            raise RuntimeError("Use the client as an async context manager.")
+        timeout = self.timing.read
+        async for attempt in AsyncRetrying(
+            stop=stop_after_attempt(self.timing.attempts),
+            wait=pause_before_next_try,
+            retry=retry_if_exception_type(CheckNumberTransientError),
+            reraise=True,
+        ):
+            with attempt:
+                form = aiohttp.FormData(call.fields) if call.fields else None
+                answer = await self._send(self._session, call, body=form, read_timeout=timeout)
+                return read(answer, call=call, endpoint=self.endpoint)
+        raise AssertionError("tenacity returns or raises")
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        call: Call,
+        *,
+        body: aiohttp.FormData | None,
+        read_timeout: float,
+        watched: WatchedFile | None = None,
+    ) -> Answer:
+        try:
+            async with session.request(
+                call.method,
+                self.endpoint.base_url + call.path,
+                data=body,
+                headers={"X-API-Key": self.endpoint.api_key, "Accept": "application/json"},
+                timeout=aiohttp.ClientTimeout(sock_connect=self.timing.connect, sock_read=read_timeout),
+                allow_redirects=False,
+            ) as response:
+                async with asyncio.timeout(self.timing.read):
+                    return await _read_answer(response)
+        except (aiohttp.InvalidURL, UnicodeError):
+            raise InvalidConnectionError(
+                f"The connection's host {self.endpoint.host} is not a valid host name: correct it."
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            never_connected = isinstance(
+                error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+            )
+            if never_connected if watched is None else not watched.begun:
+                raise faults.unreachable(self.endpoint, error) from None
+            raise faults.lost(self.endpoint, error) from None
+
+
+def _new_session(*, limit: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit, ssl=ssl_context()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,  # As requests does: a proxy that the worker needs, the triggerer needs too.
+    )
+
+
+async def _read_answer(response: aiohttp.ClientResponse) -> Answer:
+    """Read the body, bounded in bytes; the caller bounds it in time."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > protocol.MAX_ANSWER_BYTES:
+            break
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, headers, bytes(body[: protocol.MAX_ANSWER_BYTES]))

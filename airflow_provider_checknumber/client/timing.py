@@ -1,0 +1,38 @@
+"""How long a client waits, and how it repeats reads. A create is never repeated here: it is billed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, wait_exponential_jitter
+
+#: Longest pause between two tries of one read, also where ``Retry-After`` asks for more. Seconds.
+MAX_PAUSE = 60.0
+
+_backoff = wait_exponential_jitter(initial=0.5, max=15.0, jitter=1.0)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """
+    A client's patience.
+
+    :param connect: seconds for the connection to stand.
+    :param read: seconds for the answer to a read.
+    :param submit: seconds between the end of an upload and its answer. Long, because giving up on a
+        create leaves open whether it was billed.
+    :param attempts: how often a read is tried before its transient error is raised.
+    """
+
+    connect: float = 10.0
+    read: float = 60.0
+    submit: float = 600.0
+    attempts: int = 5
+
+
+def pause_before_next_try(state: RetryCallState) -> float:
+    """Return the seconds until the next try: what the service asks for, or exponential with jitter."""
+    backoff = float(_backoff(state))
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked: float | None = getattr(error, "retry_after", None)
+    return min(max(backoff, asked or 0.0), MAX_PAUSE)
