@@ -43,14 +43,11 @@ def ui_field_behaviour(connection_type: str) -> dict[str, Any]:
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, valid under Airflow's own ``provider_info.schema.json``."""
-    from airflow_provider_checknumber import __version__
-
     name = "CheckNumber"
     return {
         "package-name": "airflow-provider-checknumber",
         "name": name,
         "description": "Bulk phone number checks with CheckNumber and eKYC Pro.",
-        "versions": [__version__],
         "integrations": [
             {
                 "integration-name": name,
