@@ -1,8 +1,9 @@
 """What Airflow is told about this package: its modules and its connection types with their forms.
 
 Airflow calls :func:`get_provider_info` in every process it starts, so nothing here imports anything heavy.
-The connection form is described once, in ``_FORM``: Airflow 3.2 and newer read it from the provider info,
-older versions from the hook's ``get_ui_field_behaviour()``, which answers with :func:`ui_field_behaviour`.
+The connection form is described once, here: Airflow 3.2 and newer read it from the provider info, older
+versions ask the hook classes, which answer with :func:`ui_field_behaviour` and
+:func:`connection_form_widgets`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _SERVICES = (
     ("ekycpro", "eKYC Pro", "EkycProHook", "https://api.ekycpro.com"),
 )
 
-_FORM: dict[str, dict[str, Any]] = {
+_FORMS: dict[str, dict[str, Any]] = {
     connection_type: {
         "hidden-fields": ["schema", "login", "port", "extra"],
         "relabeling": {"host": "Service URL", "password": "API key"},
@@ -30,6 +31,16 @@ _FORM: dict[str, dict[str, Any]] = {
     for connection_type, _, _, base_url in _SERVICES
 }
 
+# The connection's extra fields, both optional whole numbers: name, label, description.
+_EXTRA_FIELDS = (
+    (
+        "read_timeout",
+        "Read timeout",
+        "Seconds to wait for the answer to a question about a task; default 60.",
+    ),
+    ("submit_timeout", "Submit timeout", "Seconds to wait for the answer to a submission; default 600."),
+)
+
 
 def ui_field_behaviour(connection_type: str) -> dict[str, Any]:
     """Return the connection form of ``connection_type`` the way a hook's ``get_ui_field_behaviour`` does.
@@ -37,8 +48,22 @@ def ui_field_behaviour(connection_type: str) -> dict[str, Any]:
     :param connection_type: ``checknumber`` or ``ekycpro``.
     :raises KeyError: for a connection type that this provider does not have.
     """
-    form = _FORM[connection_type]
-    return {key.replace("-", "_"): value for key, value in form.items()}
+    return {key.replace("-", "_"): value for key, value in _FORMS[connection_type].items()}
+
+
+def connection_form_widgets() -> dict[str, Any]:
+    """Return the extra fields of the connection form the way a hook's ``get_connection_form_widgets`` does.
+
+    :raises ImportError: where the form library of Airflow before 3.2 is not installed.
+    """
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from wtforms import IntegerField
+    from wtforms.validators import Optional
+
+    return {
+        name: IntegerField(label, [Optional()], description=description, widget=BS3TextFieldWidget())
+        for name, label, description in _EXTRA_FIELDS
+    }
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -71,7 +96,15 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": connection_type,
                 "hook-name": hook_name,
                 "hook-class-name": f"{_PACKAGE}.hooks.checknumber.{hook_class}",
-                "ui-field-behaviour": _FORM[connection_type],
+                "ui-field-behaviour": _FORMS[connection_type],
+                "conn-fields": {
+                    field: {
+                        "label": label,
+                        "description": description,
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    }
+                    for field, label, description in _EXTRA_FIELDS
+                },
             }
             for connection_type, hook_name, hook_class, _ in _SERVICES
         ],
