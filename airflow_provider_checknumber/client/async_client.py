@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import TypeVar
 
 import aiohttp
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_checknumber.client import faults, protocol
 from airflow_provider_checknumber.client.endpoint import Endpoint
-from airflow_provider_checknumber.client.errors import CheckNumberTransientError, InvalidConnectionError
+from airflow_provider_checknumber.client.errors import InvalidConnectionError
 from airflow_provider_checknumber.client.models import Task
 from airflow_provider_checknumber.client.protocol import Answer, Call
-from airflow_provider_checknumber.client.timing import Timing, pause_before_next_try
+from airflow_provider_checknumber.client.timing import Timing, pause_before_next_try, worth_another_try
 from airflow_provider_checknumber.client.tls import ssl_context
 from airflow_provider_checknumber.client.upload import WatchedFile
 
@@ -88,7 +88,7 @@ class AsyncCheckNumberClient:
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(self.timing.attempts),
             wait=pause_before_next_try,
-            retry=retry_if_exception_type(CheckNumberTransientError),
+            retry=retry_if_exception(worth_another_try),
             reraise=True,
         ):
             with attempt:

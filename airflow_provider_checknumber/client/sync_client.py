@@ -9,14 +9,14 @@ from types import TracebackType
 
 import requests
 from requests_toolbelt.multipart.encoder import MultipartEncoder
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_checknumber.client import faults, protocol
 from airflow_provider_checknumber.client.endpoint import Endpoint
-from airflow_provider_checknumber.client.errors import CheckNumberTransientError, InvalidConnectionError
+from airflow_provider_checknumber.client.errors import InvalidConnectionError
 from airflow_provider_checknumber.client.models import Task
 from airflow_provider_checknumber.client.protocol import Answer, Call
-from airflow_provider_checknumber.client.timing import Timing, pause_before_next_try
+from airflow_provider_checknumber.client.timing import Timing, pause_before_next_try, worth_another_try
 from airflow_provider_checknumber.client.upload import WatchedFile
 
 
@@ -35,7 +35,7 @@ class CheckNumberClient:
         self._retrying = Retrying(
             stop=stop_after_attempt(self.timing.attempts),
             wait=pause_before_next_try,
-            retry=retry_if_exception_type(CheckNumberTransientError),
+            retry=retry_if_exception(worth_another_try),
             reraise=True,
         )
 

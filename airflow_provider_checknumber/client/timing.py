@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from tenacity import RetryCallState, wait_exponential_jitter
 
-#: Longest pause between two tries of one read, also where ``Retry-After`` asks for more. Seconds.
-MAX_PAUSE = 60.0
+from airflow_provider_checknumber.client.errors import CheckNumberTransientError
+
+#: Longest pause between two tries, in seconds. A service that asks for a longer one gets it from Airflow's
+#: own retry, not from a worker that sleeps.
+MAX_PAUSE = 300.0
 
 _backoff = wait_exponential_jitter(initial=0.5, max=15.0, jitter=1.0)
 
@@ -30,9 +33,13 @@ class Timing:
     attempts: int = 5
 
 
+def worth_another_try(error: BaseException) -> bool:
+    """Return whether the same call may work after a pause that a worker can sit out."""
+    return isinstance(error, CheckNumberTransientError) and (error.retry_after or 0.0) <= MAX_PAUSE
+
+
 def pause_before_next_try(state: RetryCallState) -> float:
     """Return the seconds until the next try: what the service asks for, or exponential with jitter."""
-    backoff = float(_backoff(state))
     error = state.outcome.exception() if state.outcome is not None else None
-    asked: float | None = getattr(error, "retry_after", None)
-    return min(max(backoff, asked or 0.0), MAX_PAUSE)
+    asked = error.retry_after if isinstance(error, CheckNumberTransientError) else None
+    return max(float(_backoff(state)), asked or 0.0)

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSensorTimeout,
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 
-from airflow_provider_checknumber.client import (
-    CheckNumberPermanentError,
-    CheckNumberTransientError,
-    TaskStatus,
-)
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.triggers.checknumber import (
-    CheckNumberTaskTrigger,
-    failed,
-    left_running,
-    timed_out,
-)
+from airflow_provider_checknumber.triggers.checknumber import left_running
+from airflow_provider_checknumber.waiting import ask_once, deferral, read_event
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-#: Longer than the trigger needs to fire at the deadline by itself; Airflow's own deadline, set this much
-#: later, is for the case that no triggerer is alive.
-_GRACE = timedelta(minutes=2)
 
 
 class CheckNumberTaskSensor(BaseSensorOperator):
@@ -94,41 +77,20 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         """Wait; return the service's task id."""
         if not self.deferrable:
             return super().execute(context)
-        now = datetime.now(UTC)
-        timeout = timedelta(seconds=self.timeout)
         self.defer(
-            trigger=CheckNumberTaskTrigger(
-                checknumber_task_id=self.checknumber_task_id,
+            **deferral(
+                self.checknumber_task_id,
                 checknumber_conn_id=self.checknumber_conn_id,
                 poke_interval=self.poke_interval,
-                timeout_at=now + timeout,
-                execution_timeout_at=now + self.execution_timeout if self.execution_timeout else None,
-            ),
-            method_name="execute_complete",
-            timeout=timeout + _GRACE,
+                timeout=timedelta(seconds=self.timeout),
+                execution_timeout=self.execution_timeout,
+            )
         )
 
-    def poke(self, context: Context) -> bool | PokeReturnValue:
+    def poke(self, context: Context) -> PokeReturnValue:
         """Ask once."""
-        try:
-            with self.hook.get_conn(attempts=1) as client:
-                task = client.get_task(self.checknumber_task_id)
-        except CheckNumberPermanentError as error:
-            raise AirflowFailException(str(error)) from None
-        except CheckNumberTransientError as error:
-            self._missed(error)
-            return False
-        self.log.info("%s", self._wait.saw(task, now=time.monotonic()))
-        if task.status is TaskStatus.FAILED:
-            raise AirflowFailException(failed(task.task_id))
-        return PokeReturnValue(task.status is TaskStatus.EXPORTED, task.task_id)
-
-    def _missed(self, error: CheckNumberTransientError) -> None:
-        try:
-            self._wait.missed(error)
-        except CheckNumberTransientError:
-            raise AirflowFailException(str(error)) from None
-        self.log.warning("%s Waiting goes on.", error)
+        done = ask_once(self.hook, self.checknumber_task_id, wait=self._wait, log=self.log)
+        return PokeReturnValue(done, self.checknumber_task_id)
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
@@ -139,30 +101,13 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         return self._wait.pause()
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """
-        End as the trigger's event says.
-
-        :return: the service's task id.
-        :raises AirflowFailException: the task failed at the service, or an error is hopeless.
-        :raises AirflowSensorTimeout: ``timeout`` has passed.
-        :raises AirflowTaskTimeout: ``execution_timeout`` has passed.
-        """
-        status = event.get("status") if isinstance(event, dict) else None
-        if event is None or event.get("checknumber_task_id") != self.checknumber_task_id:
-            raise AirflowException(
-                "The trigger's event is not about this task: clear the task to wait again."
-            )
-        if status == "exported":
-            self.log.info("%s", event["message"])
-            return self.checknumber_task_id
-        if status == "failed":
-            raise AirflowFailException(failed(self.checknumber_task_id))
-        if status == "timeout":
-            raise AirflowSensorTimeout(timed_out(self.checknumber_task_id))
-        if status == "execution_timeout":
-            self.on_kill()
-            raise AirflowTaskTimeout(timed_out(self.checknumber_task_id))
-        raise AirflowFailException(str(event.get("message")))
+        """Resume when the trigger has fired; return the service's task id."""
+        try:
+            self.log.info("%s", read_event(event, self.checknumber_task_id))
+        except AirflowTaskTimeout:
+            self.on_kill()  # As Airflow does where a poking sensor runs into its execution_timeout.
+            raise
+        return self.checknumber_task_id
 
     def on_kill(self) -> None:
         """Say what becomes of the service's task, which cannot be cancelled."""

@@ -116,14 +116,6 @@ class CheckNumberTaskTrigger(BaseTrigger):
         return {**event, "total": task.total, "success": task.success, "failure": task.failure}
 
 
-def failed(checknumber_task_id: str) -> str:
-    """Return the sentence for a task that the service ended as ``failed``."""
-    return (
-        f"CheckNumber task {checknumber_task_id} has failed at the service and will not be exported: submit "
-        "the numbers again, or ask the service's support about this id."
-    )
-
-
 def timed_out(checknumber_task_id: str) -> str:
     """Return the sentence for a wait that ended before its task did."""
     return (

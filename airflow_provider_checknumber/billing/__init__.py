@@ -1,0 +1,30 @@
+"""A submission is billed once, whatever dies. Not for: Airflow (the operator brings the memory) or HTTP."""
+
+from __future__ import annotations
+
+from airflow_provider_checknumber.billing.errors import (
+    InstructionError,
+    UnknownOutcomeError,
+    UnreadableRecordError,
+)
+from airflow_provider_checknumber.billing.record import Memory, Submission
+from airflow_provider_checknumber.billing.submit import (
+    RESUBMIT,
+    Instructions,
+    OnUnknown,
+    Service,
+    submit_once,
+)
+
+__all__ = [
+    "RESUBMIT",
+    "InstructionError",
+    "Instructions",
+    "Memory",
+    "OnUnknown",
+    "Service",
+    "Submission",
+    "UnknownOutcomeError",
+    "UnreadableRecordError",
+    "submit_once",
+]

@@ -1,0 +1,107 @@
+"""Waiting for a task, as sensor, trigger and submit operator share it: asking once, and how a wait ends."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+)
+
+from airflow_provider_checknumber.client import (
+    CheckNumberPermanentError,
+    CheckNumberTransientError,
+    TaskStatus,
+)
+from airflow_provider_checknumber.client.log import Log
+from airflow_provider_checknumber.client.waiting import Wait
+from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
+from airflow_provider_checknumber.triggers.checknumber import CheckNumberTaskTrigger, timed_out
+
+#: Longer than the trigger needs to fire at the deadline by itself; Airflow's own deadline, set this much
+#: later, is for the case that no triggerer is alive.
+_GRACE = timedelta(minutes=2)
+
+
+def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log: Log) -> bool:
+    """
+    Ask how the task stands, log it, and return whether it is exported.
+
+    :raises AirflowFailException: the task failed at the service, or an error is hopeless.
+    """
+    try:
+        with hook.get_conn(attempts=1) as client:
+            task = client.get_task(checknumber_task_id)
+    except CheckNumberPermanentError as error:
+        raise AirflowFailException(str(error)) from None
+    except CheckNumberTransientError as error:
+        try:
+            wait.missed(error)
+        except CheckNumberTransientError:
+            raise AirflowFailException(str(error)) from None
+        log.warning("%s Waiting goes on.", error)
+        return False
+    log.info("%s", wait.saw(task, now=time.monotonic()))
+    if task.status is TaskStatus.FAILED:
+        raise AirflowFailException(failed(checknumber_task_id))
+    return task.status is TaskStatus.EXPORTED
+
+
+def deferral(
+    checknumber_task_id: str,
+    *,
+    checknumber_conn_id: str,
+    poke_interval: float,
+    timeout: timedelta,
+    execution_timeout: timedelta | None,
+) -> dict[str, Any]:
+    """Return the arguments of ``defer()`` for a wait that begins now and resumes in ``execute_complete``."""
+    now = datetime.now(UTC)
+    return {
+        "trigger": CheckNumberTaskTrigger(
+            checknumber_task_id=checknumber_task_id,
+            checknumber_conn_id=checknumber_conn_id,
+            poke_interval=poke_interval,
+            timeout_at=now + timeout,
+            execution_timeout_at=now + execution_timeout if execution_timeout else None,
+        ),
+        "method_name": "execute_complete",
+        "timeout": timeout + _GRACE,
+    }
+
+
+def read_event(event: Any, checknumber_task_id: str) -> str:
+    """
+    Check the trigger's event and end the wait as it says.
+
+    :return: a sentence about the exported task.
+    :raises AirflowException: the event is not about this task.
+    :raises AirflowFailException: the task failed at the service, or an error is hopeless.
+    :raises AirflowSensorTimeout: ``timeout`` has passed.
+    :raises AirflowTaskTimeout: ``execution_timeout`` has passed.
+    """
+    if not isinstance(event, dict) or event.get("checknumber_task_id") != checknumber_task_id:
+        raise AirflowException("The trigger's event is not about this task: clear the task to wait again.")
+    status, message = event.get("status"), str(event.get("message"))
+    if status == "exported":
+        return message
+    if status == "failed":
+        raise AirflowFailException(failed(checknumber_task_id))
+    if status == "timeout":
+        raise AirflowSensorTimeout(timed_out(checknumber_task_id))
+    if status == "execution_timeout":
+        raise AirflowTaskTimeout(timed_out(checknumber_task_id))
+    raise AirflowFailException(message)
+
+
+def failed(checknumber_task_id: str) -> str:
+    """Return the sentence for a task that the service ended as ``failed``."""
+    return (
+        f"CheckNumber task {checknumber_task_id} has failed at the service and will not be exported: clear the "
+        "submission to submit the numbers anew, or ask the service's support about this id."
+    )
