@@ -24,6 +24,9 @@ TAIL_LINES = 30
 #: Seconds that a stopped Airflow process has for ending by itself before it is killed.
 _GRACE = 5.0
 
+#: What a terminal, a service manager and a closed terminal send to end a program.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 _SETTINGS = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
@@ -146,28 +149,53 @@ class PrivateAirflow:
 
         :returns: a context manager; its process has standard output and error in one text pipe.
         """
-        process = subprocess.Popen(
-            [self.python, "-m", "airflow", *arguments],
-            env=self.environment(),
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        process = None
         try:
+            with signals_held():
+                process = subprocess.Popen(
+                    [self.python, "-m", "airflow", *arguments],
+                    env=self.environment(),
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    start_new_session=True,
+                )
             yield process
         finally:
-            _stop(process)
+            if process is not None:
+                _stop(process)
 
     @staticmethod
     def _error(arguments: tuple[str, ...], outcome: str, lines: list[str]) -> AirflowCommandError:
         # The third word on is data: a conf names files.
         command = " ".join(("airflow", *arguments[:3]))
         return AirflowCommandError(f"`{command}` {outcome}", tail=list(collections.deque(lines, TAIL_LINES)))
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Put off the signals that end a program until the block is done.
+
+    A handler that raises in the middle of starting something, or of tidying up, would leave a part behind.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signal handlers run in the main thread only.
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number)) for number in ENDING_SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for held, handler in before.items():
+            signal.signal(held, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
