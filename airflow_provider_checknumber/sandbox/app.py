@@ -25,7 +25,6 @@ from airflow_provider_checknumber.sandbox.uploads import receive_upload
 
 _log = logging.getLogger(__name__)
 _SERVICE = web.AppKey("service", Service)
-_CALL = "call"
 _API_KEY_HEADER = "X-API-Key"
 _WITH_KEY = ("create", "gettasks", "balance")
 
@@ -36,7 +35,6 @@ def make_app(service: Service) -> web.Application:
     """Return the application that puts ``service`` on HTTP."""
     app = web.Application(middlewares=[_api, _errors_as_json])
     app[_SERVICE] = service
-    app.on_response_prepare.append(_note_status)
     router = app.router
     router.add_post("/v1/tasks", _create, name="create")
     router.add_post("/v1/gettasks", _get_task, name="gettasks")
@@ -59,8 +57,11 @@ async def _api(request: web.Request, handler: _Handler) -> web.StreamResponse:
         return await handler(request)
     service = request.app[_SERVICE]
     endpoint = endpoint or "other"
-    _record(service, request, endpoint)
+    call = _record(service, request, endpoint)
     answer = await strike(request, service.faults, endpoint=endpoint, when="before")
+    if answer is None and endpoint == "result":
+        # Its answer is sent as it is made: what should strike between the two has to come first.
+        answer = await strike(request, service.faults, endpoint=endpoint, when="after")
     if answer is None:
         if endpoint in _WITH_KEY and not _has_key(request, service.settings.api_key):
             answer = error_response(401, "unauthorized", "The API key is missing or wrong.")
@@ -70,13 +71,9 @@ async def _api(request: web.Request, handler: _Handler) -> web.StreamResponse:
             answer = (
                 await strike(request, service.faults, endpoint=endpoint, when="after", answer=answer)
             ) or answer
+    if request.transport is not None and not request.transport.is_closing():
+        call["status"] = answer.status
     return answer
-
-
-async def _note_status(request: web.Request, answer: web.StreamResponse) -> None:
-    """Write down what a call is answered with; a dropped one has no answer."""
-    if _CALL in request and request.transport is not None and not request.transport.is_closing():
-        request[_CALL]["status"] = answer.status
 
 
 @web.middleware
@@ -219,7 +216,7 @@ def _has_key(request: web.Request, api_key: str) -> bool:
     return hmac.compare_digest(given.encode(errors="replace"), api_key.encode())
 
 
-def _record(service: Service, request: web.Request, endpoint: str) -> None:
+def _record(service: Service, request: web.Request, endpoint: str) -> dict[str, Any]:
     """Write down a call, without its path: a path can be a link, or hold a number."""
     service.calls[endpoint] += 1
     has_key = _API_KEY_HEADER in request.headers
@@ -232,4 +229,4 @@ def _record(service: Service, request: web.Request, endpoint: str) -> None:
         "status": None,
     }
     service.recent_calls.append(call)
-    request[_CALL] = call
+    return call

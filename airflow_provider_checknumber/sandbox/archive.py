@@ -11,14 +11,16 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 from airflow_provider_checknumber.sandbox.answers import NO, YES, Answers
 from airflow_provider_checknumber.sandbox.batches import read_numbers
 
+_TABLE = "all.csv"
+_SIDE_LISTS = {YES: "activated.txt", NO: "unregistered.txt"}
 _BOM = b"\xef\xbb\xbf"
 #: Fast rather than small: the archive is read once, on the machine that writes it.
 _COMPRESSION_LEVEL = 1
@@ -51,48 +53,42 @@ def write_results(
     :param shape: See :attr:`SandboxSettings.result_shape`.
     :param check: Called now and then; what it raises ends the work.
     """
-    lists = {YES: target.with_suffix(".activated"), NO: target.with_suffix(".unregistered")}
-    try:
-        with lists[YES].open("wb") as activated, lists[NO].open("wb") as unregistered:
-            side_lists: dict[str, IO[bytes]] = {YES: activated, NO: unregistered}
-            if "csv" in shape:
-                with target.open("wb") as table:
-                    _write_table(numbers, table, side_lists, answers=answers, shape=shape, check=check)
-                return
-            folder = "" if "flat" in shape else f"{task_id}/"
-            with zipfile.ZipFile(
-                target, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
-            ) as archive:
-                with archive.open(f"{folder}all.csv", "w", force_zip64=True) as table:
-                    _write_table(numbers, table, side_lists, answers=answers, shape=shape, check=check)
-                activated.close()
-                unregistered.close()
-                archive.write(lists[YES], f"{folder}activated.txt")
-                archive.write(lists[NO], f"{folder}unregistered.txt")
-    finally:
-        for path in lists.values():
-            path.unlink(missing_ok=True)
+    members = {name: target.with_suffix(f".{name}") for name in (_TABLE, *_SIDE_LISTS.values())}
+    with ExitStack() as leftovers:
+        for path in members.values():
+            leftovers.callback(path.unlink, missing_ok=True)
+        _write_members(numbers, members, answers=answers, shape=shape, check=check)
+        if "csv" in shape:
+            members[_TABLE].rename(target)
+            return
+        folder = "" if "flat" in shape else f"{task_id}/"
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
+            for name, path in members.items():
+                check()
+                archive.write(path, f"{folder}{name}")
 
 
-def _write_table(
+def _write_members(
     numbers: Path,
-    table: IO[bytes],
-    side_lists: dict[str, IO[bytes]],
+    members: dict[str, Path],
     *,
     answers: Answers,
     shape: frozenset[str],
     check: Callable[[], None],
 ) -> None:
-    table.write((_BOM if "bom" in shape else b"") + answers.header)
-    for batch in read_numbers(numbers):
-        check()
-        shown = [number.lstrip(b"+") for number in batch] if "no-plus" in shape else batch
-        table.write(b"".join(chain.from_iterable(zip(shown, answers.line_ends(batch), strict=True))))
-        answered = answers.of(batch)
-        for answer, side_list in side_lists.items():
-            side_list.writelines(
-                number + b"\n" for number, given in zip(shown, answered, strict=True) if given == answer
-            )
+    with ExitStack() as files:
+        sinks = {name: files.enter_context(path.open("wb")) for name, path in members.items()}
+        sinks[_TABLE].write((_BOM if "bom" in shape else b"") + answers.header)
+        for batch in read_numbers(numbers):
+            check()
+            shown = [number.lstrip(b"+") for number in batch] if "no-plus" in shape else batch
+            lines = zip(shown, answers.line_ends(batch), strict=True)
+            sinks[_TABLE].write(b"".join(chain.from_iterable(lines)))
+            answered = answers.of(batch)
+            for answer, name in _SIDE_LISTS.items():
+                sinks[name].writelines(
+                    number + b"\n" for number, given in zip(shown, answered, strict=True) if given == answer
+                )
 
 
 def damage(source: Path, *, kind: str) -> Path:

@@ -60,7 +60,8 @@ def distill(
                 check()
                 lines = (_EMAIL if emails else _NUMBER).findall(text)
                 valid += len(lines)
-                invalid += sum(map(bool, map(bytes.strip, text.split(b"\n")))) - len(lines)
+                if len(lines) != text.count(b"\n") + (not text.endswith(b"\n")):
+                    invalid += sum(map(bool, map(bytes.strip, text.split(b"\n")))) - len(lines)
                 _scatter(lines, sinks)
         with numbers.open("wb") as sink:
             for part in parts:

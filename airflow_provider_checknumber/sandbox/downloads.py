@@ -6,12 +6,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from airflow_provider_checknumber.sandbox.faults import FaultBoard
 from airflow_provider_checknumber.sandbox.links import LinkRefusedError
 from airflow_provider_checknumber.sandbox.responses import drop_connection, storage_error_response
 from airflow_provider_checknumber.sandbox.service import Service
 
 _CONTENT_TYPES = {".zip": "application/zip", ".csv": "text/csv"}
+_CHUNK_BYTES = 256 * 1024
 _DAMAGES = {"truncated_archive": "truncated", "corrupt_archive": "corrupt", "not_a_zip": "not_a_zip"}
 
 
@@ -27,47 +27,65 @@ async def serve_results(request: web.Request, service: Service) -> web.StreamRes
     if results is None:
         raise web.HTTPNotFound
     if request.method == "HEAD":
-        return _file_response(results)
+        return await _send(request, results)
     if service.faults.take("expired_link"):
         return storage_error_response("AccessDenied", "Request has expired")
     task.downloads += 1
     if fault := service.faults.take(*_DAMAGES):
         results = await service.damaged(results, _DAMAGES[fault.kind])
-    return await _dropped(request, results, service.faults) or _file_response(results)
+    drop = service.faults.take("drop_download")
+    return await _send(request, results, at_most=drop.parameters["bytes"] if drop else None)
 
 
-def _file_response(path: Path) -> web.FileResponse:
-    return web.FileResponse(path, headers={"Content-Type": _CONTENT_TYPES[path.suffix]})
+async def _send(request: web.Request, path: Path, *, at_most: int | None = None) -> web.StreamResponse:
+    """Send a file or the part of it that was asked for.
 
+    Not an :class:`aiohttp.web.FileResponse`, because that does not know an ETag in ``If-Range``.
 
-async def _dropped(request: web.Request, path: Path, faults: FaultBoard) -> web.StreamResponse | None:
-    """Send the beginning of what was asked for and close the connection, if a fault says so."""
+    :param at_most: Close the connection after this many bytes, if that is before the end.
+    """
     stat = path.stat()  # noqa: ASYNC240 - one look at a local file
-    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'  # as FileResponse makes it, so that one can resume
-    start = 0
-    if request.headers.get("If-Range", etag) == etag:
-        try:
-            start = request.http_range.start or 0
-        except ValueError:
-            return None
-    start = max(0, start + stat.st_size) if start < 0 else start
-    remaining = stat.st_size - start
-    fault = faults.take("drop_download", matching=lambda parameters: parameters["bytes"] < remaining)
-    if fault is None:
-        return None
     response = web.StreamResponse(
-        status=206 if start else 200,
-        headers={"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _CONTENT_TYPES[path.suffix]},
+        headers={"Accept-Ranges": "bytes", "Content-Type": _CONTENT_TYPES[path.suffix]}
     )
-    if start:
-        response.headers["Content-Range"] = f"bytes {start}-{stat.st_size - 1}/{stat.st_size}"
-    response.content_length = remaining
+    response.etag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+    response.last_modified = int(stat.st_mtime)
+    whole = range(stat.st_size)
+    part = _asked_for(request, whole, (response.headers["ETag"], response.headers["Last-Modified"]))
+    if part is None:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
+    response.content_length = len(part)
+    if part is not whole:
+        response.set_status(206)
+        response.headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{stat.st_size}"
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    left = len(part) if at_most is None else min(at_most, len(part))
+    dropped = left < len(part)
     with path.open("rb") as file:
-        file.seek(start)
-        left: int = fault.parameters["bytes"]
-        while left and (chunk := file.read(min(left, 256 * 1024))):
+        file.seek(part.start)
+        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
             await response.write(chunk)
             left -= len(chunk)
-    drop_connection(request)
+    if dropped:
+        drop_connection(request)
     return response
+
+
+def _asked_for(request: web.Request, whole: range, validators: tuple[str, str]) -> range | None:
+    """Return which bytes of a file are asked for: ``whole`` itself, a part, or ``None`` for none that it has.
+
+    As on S3, a ``Range`` that cannot be read, or is for another file, means the whole.
+    """
+    try:
+        asked = request.http_range
+    except ValueError:
+        return whole
+    if (asked.start, asked.stop) == (None, None) or request.headers.get(
+        "If-Range", validators[0]
+    ) not in validators:
+        return whole
+    if asked.start is not None and asked.start >= len(whole):
+        return None
+    return whole[asked]

@@ -31,7 +31,7 @@ kind                      endpoint    what happens, and what else the fault take
 
 ``when`` is ``before`` (nothing has been read), ``after_body`` (create only: the upload has been read, and
 nothing was accepted) or ``after`` (the service has done its work, in a create: accepted and billed, and the
-answer is not out yet).
+answer is not out yet). A request that is refused anyway meets no fault that strikes ``after``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from airflow_provider_checknumber.sandbox import Sandbox
+from tests.sandbox.api import Api
+
+
+@pytest.fixture
+def sandbox_with() -> Iterator[Callable[..., Api]]:
+    """Starts sandboxes with settings of the test's choice; without a queue unless it asks for one."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> Api:
+            fast = {"speed": float("inf"), "queue_seconds": 0.0}
+            return Api(stack.enter_context(Sandbox(**{**fast, **settings})))
+
+        yield start
+
+
+@pytest.fixture
+def api(sandbox_with: Callable[..., Api]) -> Api:
+    """A sandbox that is done with a task at once."""
+    return sandbox_with()
