@@ -1,0 +1,212 @@
+"""
+PostgreSQL: ``COPY FROM STDIN``, straight into the table, or into a temporary one where rows are merged.
+
+Readers are never blocked: rows that go are deleted, not truncated, and nothing is visible before the
+commit. Not for Redshift, which speaks the protocol but has no such ``COPY`` (``connect`` sees to that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from airflow_provider_checknumber.warehouse.columns import (
+    CHECKED_AT,
+    CHECKNUMBER_TASK_ID,
+    NUMBER,
+    TASK_TYPE,
+    Batch,
+    Family,
+    Kind,
+    LoadColumn,
+)
+from airflow_provider_checknumber.warehouse.copytext import CopyText
+from airflow_provider_checknumber.warehouse.databases.base import Database, Target, key_columns
+from airflow_provider_checknumber.warehouse.databases.staging import merge_staged
+from airflow_provider_checknumber.warehouse.names import PARAM, TableName, quote
+
+_STAGING = "pg_temp.checknumber_load"
+_FAMILIES: dict[str, Family] = {"B": "boolean", "N": "number", "S": "text"}
+#: Bytes that psycopg2 asks for at a time.
+_READ_SIZE = 1 << 16
+
+
+class PostgresDatabase(Database):
+    """The loader for PostgreSQL, with psycopg 3 or psycopg2."""
+
+    label: ClassVar[str] = "PostgreSQL"
+    types: ClassVar[Mapping[Kind, str]] = {
+        "number": "text",
+        "name": "text",
+        "boolean": "boolean",
+        "text": "text",
+        "timestamp": "timestamp with time zone",
+    }
+    folds_case: ClassVar[bool] = False
+
+    def identifier(self, name: str) -> str:
+        """Return a name in double quotes."""
+        return quote(name)
+
+    def begin(self) -> None:
+        """Start a transaction in which each statement sees what other loads have committed by then."""
+        super().begin()
+        self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def describe(self, table: TableName) -> dict[str, Family] | None:
+        """Return the names of the table's columns with what they hold, or None where there is no such table."""
+        found = self.fetch(
+            "SELECT a.attname, t.typcategory FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+            f"WHERE a.attrelid = to_regclass({PARAM}) AND a.attnum > 0 AND NOT a.attisdropped",
+            [self.table(table)],
+        )
+        return {name: _FAMILIES.get(category, "other") for name, category in found} or None
+
+    def create(self, target: Target) -> None:
+        """Make the table, unless another load made it while this one waited for its turn."""
+        self._lock("create", str(target.table))
+        if self.describe(target.table) is None:
+            super().create(target)
+            if target.disposition == "append":
+                # A check's rows lie together, so this index finds them at next to no cost for COPY.
+                task_id = self.named(target, CHECKNUMBER_TASK_ID)
+                self.execute(f"CREATE INDEX ON {self.table(target.table)} USING brin ({task_id})")
+
+    def open(self, target: Target) -> None:
+        """
+        Take the locks that the disposition needs and remove what the load takes the place of.
+
+        Loads of different checks into one table append side by side; a load of the same check, and a
+        ``replace``, waits for its turn. These are advisory locks: readers and other writers never meet
+        them, and they go with the transaction.
+        """
+        if target.disposition == "merge":
+            self.execute(
+                "CREATE TEMPORARY TABLE checknumber_load ON COMMIT DROP AS "
+                f"SELECT {self.columns(target.layout.varying)} FROM {self.table(target.table)} WITH NO DATA"
+            )
+            return
+        table = self._oid(target)
+        if target.disposition == "append":
+            self._lock("load", table, shared=True)
+            self._lock("check", table, target.check.checknumber_task_id)
+        else:
+            self._lock("load", table)
+        super().open(target)
+
+    def _oid(self, target: Target) -> str:
+        return str(self.fetch(f"SELECT to_regclass({PARAM})::oid::text", [self.table(target.table)])[0][0])
+
+    def _lock(self, *what: str, shared: bool = False) -> None:
+        function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        self.execute(f"SELECT {function}(hashtextextended({PARAM}, 0))", [" ".join(("checknumber", *what))])
+
+    def write(self, target: Target, batches: Iterable[Batch]) -> None:
+        """Write rows with ``COPY``."""
+        layout = target.layout
+        if target.disposition == "merge":
+            into, columns, constants = _STAGING, layout.varying, []
+        else:
+            into, columns = self.table(target.table), layout.all
+            constants = [_text(column) for column in layout.fixed]
+        sql = f"COPY {into} ({self.columns(columns)}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
+        chunks = CopyText(layout.varying, constants).chunks(batches)
+        if hasattr(self.cursor, "copy"):  # psycopg 3
+            with self.cursor.copy(sql) as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+        else:
+            source = _Readable(chunks)
+            try:
+                self.cursor.copy_expert(sql, source, size=_READ_SIZE)
+            except self.driver_error:
+                # psycopg2 reports what failed in the source as the server's refusal of the rows.
+                if source.failure is not None:
+                    raise source.failure from None
+                raise
+
+    def forget(self, target: Target, numbers: Sequence[str]) -> int:
+        """Remove what this load has written for these numbers."""
+        number = f"{self.named(target, NUMBER)}::text = ANY({PARAM})"
+        if target.disposition == "merge":
+            return self.execute(f"DELETE FROM {_STAGING} WHERE {number}", [list(numbers)])
+        condition, values = self._of_this_load(target)
+        where = f"{condition} AND {number}" if condition else number
+        return self.execute(f"DELETE FROM {self.table(target.table)} WHERE {where}", [*values, list(numbers)])
+
+    def finish(self, target: Target) -> None:
+        """Merge what was staged; other loads of the table wait meanwhile, readers do not."""
+        if target.disposition != "merge":
+            return
+        self._lock("load", self._oid(target))
+        self.execute(f"ANALYZE {_STAGING}")
+        if self._has_key(target):
+            self._upsert(target)
+        else:
+            merge_staged(self, target, _STAGING)
+
+    def _has_key(self, target: Target) -> bool:
+        """Tell whether a unique index covers number and task type and nothing else."""
+        names = sorted(column.name for column in key_columns(target.layout))
+        found = self.fetch(
+            "SELECT 1 FROM pg_index i WHERE i.indrelid = to_regclass("
+            f"{PARAM}) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL "
+            'AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE "C") FROM pg_attribute a '
+            f"WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)) = {PARAM} "
+            "AND i.indnatts = 2",
+            [self.table(target.table), names],
+        )
+        return bool(found)
+
+    def _upsert(self, target: Target) -> None:
+        staged = int(self.fetch(f"SELECT COUNT(*) FROM {_STAGING}")[0][0])
+        layout = target.layout
+        names = [
+            self.identifier(column.name) for column in layout.all if column.role not in (NUMBER, TASK_TYPE)
+        ]
+        checked_at = self.named(target, CHECKED_AT)
+        written = self.execute(
+            f"INSERT INTO {self.table(target.table)} AS t ({self.columns(layout.all)}) "
+            f"SELECT {', '.join(['s.*'] + [PARAM] * len(layout.fixed))} FROM {_STAGING} AS s "
+            f"ON CONFLICT ({self.columns(key_columns(layout))}) DO UPDATE "
+            f"SET {', '.join(f'{name} = EXCLUDED.{name}' for name in names)} "
+            f"WHERE t.{checked_at} <= EXCLUDED.{checked_at}",
+            [column.constant for column in layout.fixed],
+        )
+        self.superseded += staged - written
+
+    def describe_fault(self, error: Exception) -> str:
+        """Name the error, and the column or constraint that it is about: names, never values."""
+        about = getattr(error, "diag", None)
+        names = (getattr(about, "constraint_name", None), getattr(about, "column_name", None))
+        return ", ".join([super().describe_fault(error), *(f"{name!r}" for name in names if name)])
+
+
+class _Readable:
+    """
+    Chunks as the file that psycopg2 reads, whole chunks of any length at a time.
+
+    :param chunks: what to read.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+        self.failure: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``; none at the end."""
+        try:
+            while not self._left:
+                self._left = memoryview(next(self._chunks))
+        except StopIteration:
+            return b""
+        except Exception as error:
+            self.failure = error
+            raise
+        piece, self._left = self._left[:size], self._left[size:]
+        return bytes(piece)
+
+
+def _text(column: LoadColumn) -> str:
+    return column.constant.isoformat() if column.kind == "timestamp" else str(column.constant)

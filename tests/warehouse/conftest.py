@@ -1,0 +1,38 @@
+"""Databases to load into, each real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Postgres, postgres_server
+from tests.warehouse import databases
+from tests.warehouse.databases import Warehouse
+
+_Open = Callable[[pytest.FixtureRequest], AbstractContextManager[Warehouse]]
+
+#: Every loader, with each driver that it can meet.
+_WAREHOUSES: dict[str, _Open] = {
+    "sqlite": lambda request: databases.sqlite(request.getfixturevalue("tmp_path")),
+    "psycopg3": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=3),
+    "psycopg2": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=2),
+    "redshift3": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=3),
+    "redshift2": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=2),
+}
+
+
+@pytest.fixture(scope="session", name="postgres_server")
+def _postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server for the session."""
+    with postgres_server(tmp_path_factory.mktemp("postgres") / "data") as server:
+        yield server
+
+
+@pytest.fixture(params=_WAREHOUSES)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    """Each database in turn, empty."""
+    with _WAREHOUSES[request.param](request) as database:
+        yield database

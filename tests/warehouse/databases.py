@@ -1,0 +1,92 @@
+"""The databases that loads are tested against, each behind the hook that a user has for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow.providers.postgres.hooks import postgres as postgres_provider
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.providers.sqlite.hooks.sqlite import SqliteHook
+
+from tests.support.postgres import Postgres
+
+CONN_ID = "warehouse"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A database that is empty when a test gets it.
+
+    :param name: as pytest shows it.
+    :param make_hook: makes the hook that a user's DAG would get.
+    :param quote: the database's quotes around identifiers.
+    """
+
+    name: str
+    make_hook: Callable[[], DbApiHook]
+    quote: str = '"'
+
+    @property
+    def hook(self) -> DbApiHook:
+        return self.make_hook()
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own; names in double quotes become the database's."""
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(sql.replace('"', self.quote))
+            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+            connection.commit()
+            return rows
+
+    def count(self, table: str = "checks") -> int:
+        return int(self.run(f'SELECT COUNT(*) FROM "{table}"')[0][0])
+
+
+@contextmanager
+def airflow_connection(connection: str, conn_id: str = CONN_ID) -> Iterator[None]:
+    """The connection is known to Airflow, in this process and those it starts."""
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    os.environ[variable] = connection
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Warehouse]:
+    with airflow_connection(json.dumps({"conn_type": "sqlite", "host": str(folder / "warehouse.db")})):
+        yield Warehouse("sqlite", lambda: SqliteHook(CONN_ID))
+
+
+@contextmanager
+def postgres(server: Postgres, *, psycopg: int = 3) -> Iterator[Warehouse]:
+    """PostgreSQL behind one of the two drivers that the postgres provider may have."""
+    chosen = postgres_provider.USE_PSYCOPG3
+    postgres_provider.USE_PSYCOPG3 = psycopg == 3
+    try:
+        with server.new_database() as database, airflow_connection(database.airflow_connection):
+            yield Warehouse(f"psycopg{psycopg}", lambda: PostgresHook(CONN_ID))
+    finally:
+        postgres_provider.USE_PSYCOPG3 = chosen
+
+
+@contextmanager
+def redshift(server: Postgres, *, psycopg: int) -> Iterator[Warehouse]:
+    """PostgreSQL that says of itself, as Redshift does, that it is one."""
+    with postgres(server, psycopg=psycopg) as warehouse:
+        warehouse.run("CREATE SCHEMA claims")
+        warehouse.run(
+            "CREATE FUNCTION claims.version() RETURNS text LANGUAGE sql AS "
+            "$$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.117891' $$"
+        )
+        name = warehouse.run("SELECT current_database()")[0][0]
+        warehouse.run(f"ALTER DATABASE {name} SET search_path = public, claims, pg_catalog")
+        yield Warehouse(f"redshift-psycopg{psycopg}", warehouse.make_hook)
