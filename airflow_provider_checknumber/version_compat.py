@@ -1,4 +1,4 @@
-"""Every line that depends on Airflow's version: where a submission's record and instructions are kept."""
+"""Every line that depends on Airflow's version: where a submission's record and instructions are kept, deferral."""
 
 from __future__ import annotations
 
@@ -97,3 +97,10 @@ def _long_name(context: Context) -> str:
 def _short_name(context: Context) -> str:
     """Return a name of the task instance that fits the 250 characters of a Variable's key."""
     return hashlib.sha256(_long_name(context).encode()).hexdigest()[:16]
+
+
+def deferral_timed_out(next_method: str, next_kwargs: dict[str, Any] | None) -> bool:
+    """Return whether Airflow resumes a deferred task only to fail it, because its deadline has passed."""
+    # The words of Airflow 2 and 3; other reasons are that the trigger raised or could not be loaded.
+    words = ("Trigger/execution timeout", "Trigger timeout")
+    return next_method == "__fail__" and (next_kwargs or {}).get("error") in words

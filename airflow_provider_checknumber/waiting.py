@@ -9,6 +9,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowTaskTimeout,
 )
@@ -22,6 +23,7 @@ from airflow_provider_checknumber.client.log import Log
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.triggers.checknumber import CheckNumberTaskTrigger, timed_out
+from airflow_provider_checknumber.version_compat import deferral_timed_out
 
 #: Longer than the trigger needs to fire at the deadline by itself; Airflow's own deadline, set this much
 #: later, is for the case that no triggerer is alive.
@@ -37,7 +39,7 @@ def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log
     try:
         with hook.get_conn(attempts=1) as client:
             task = client.get_task(checknumber_task_id)
-    except CheckNumberPermanentError as error:
+    except (CheckNumberPermanentError, AirflowNotFoundException) as error:
         raise AirflowFailException(str(error)) from None
     except CheckNumberTransientError as error:
         try:
@@ -59,8 +61,15 @@ def deferral(
     poke_interval: float,
     timeout: timedelta,
     execution_timeout: timedelta | None,
+    silent_fail: bool = False,
 ) -> dict[str, Any]:
-    """Return the arguments of ``defer()`` for a wait that begins now and resumes in ``execute_complete``."""
+    """
+    Return the arguments of ``defer()`` for a wait that begins now and resumes in ``execute_complete``.
+
+    :param timeout: after which the wait ends for good.
+    :param execution_timeout: after which it ends as Airflow ends a running task, or None.
+    :param silent_fail: carry on after errors that nobody has foreseen.
+    """
     now = datetime.now(UTC)
     return {
         "trigger": CheckNumberTaskTrigger(
@@ -69,10 +78,35 @@ def deferral(
             poke_interval=poke_interval,
             timeout_at=now + timeout,
             execution_timeout_at=now + execution_timeout if execution_timeout else None,
+            silent_fail=silent_fail,
         ),
         "method_name": "execute_complete",
-        "timeout": timeout + _GRACE,
+        "timeout": min(timeout, execution_timeout or timeout) + _GRACE,
     }
+
+
+def raise_if_deferral_timed_out(
+    next_method: str,
+    next_kwargs: dict[str, Any] | None,
+    *,
+    timeout: timedelta,
+    execution_timeout: timedelta | None,
+) -> None:
+    """
+    End a wait that Airflow has ended because its deadline passed while no triggerer was alive to tell.
+
+    Airflow resumes such a task to let it fail, as if its trigger had failed, which would be retried.
+
+    :param next_method: as ``resume_execution`` is told.
+    :param next_kwargs: as ``resume_execution`` is told.
+    :raises AirflowSensorTimeout: ``timeout`` has passed.
+    :raises AirflowTaskTimeout: ``execution_timeout`` has passed.
+    """
+    if deferral_timed_out(next_method, next_kwargs):
+        message = "The wait was not over in time, and no triggerer was there to say how the task stands."
+        if execution_timeout is not None and execution_timeout <= timeout:
+            raise AirflowTaskTimeout(message)
+        raise AirflowSensorTimeout(message)
 
 
 def read_event(event: Any, checknumber_task_id: str) -> str:

@@ -8,6 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
@@ -17,7 +20,12 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.triggers.checknumber import left_running
-from airflow_provider_checknumber.waiting import ask_once, deferral, read_event
+from airflow_provider_checknumber.waiting import (
+    ask_once,
+    deferral,
+    raise_if_deferral_timed_out,
+    read_event,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -37,8 +45,8 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         )
 
     A task that the service ends as ``failed`` fails at once, without a retry. Passing faults are waited
-    out. ``timeout``, ``soft_fail``, ``never_fail`` and ``execution_timeout`` mean the same whether the
-    sensor pokes or defers.
+    out. ``timeout``, ``soft_fail``, ``never_fail``, ``silent_fail`` and ``execution_timeout`` mean the same
+    whether the sensor pokes or defers.
 
     :param checknumber_task_id: the service's id of the task, as the submit operator returns it. (templated)
     :param checknumber_conn_id: the Airflow connection, of either type. (templated)
@@ -84,6 +92,7 @@ class CheckNumberTaskSensor(BaseSensorOperator):
                 poke_interval=self.poke_interval,
                 timeout=timedelta(seconds=self.timeout),
                 execution_timeout=self.execution_timeout,
+                silent_fail=self.silent_fail,
             )
         )
 
@@ -98,7 +107,32 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         """Return the seconds until the next poke, by the rule that the trigger follows too."""
         if self.exponential_backoff:
             return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
-        return self._wait.pause()
+        # Not past the timeout, which Airflow looks at after each poke only.
+        return min(self._wait.pause(), max(self.timeout - run_duration(), 0.0))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Resume after a deferral, and end as the same wait would have ended in a worker.
+
+        Airflow's own sensors do not: theirs skips with ``soft_fail`` after every error, with
+        ``never_fail`` after a timeout too, and before Airflow 3 retries after a timeout.
+        """
+        try:
+            raise_if_deferral_timed_out(
+                next_method,
+                next_kwargs,
+                timeout=timedelta(seconds=self.timeout),
+                execution_timeout=self.execution_timeout,
+            )
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            hopeless = isinstance(error, AirflowFailException)
+            timed_out = isinstance(error, AirflowSensorTimeout)
+            if (self.soft_fail and (hopeless or timed_out)) or (self.never_fail and not timed_out):
+                raise AirflowSkipException(str(error)) from error
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Resume when the trigger has fired; return the service's task id."""

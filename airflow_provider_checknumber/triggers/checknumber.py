@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from airflow_provider_checknumber.client import (
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 
+#: Seconds that the answer to the last question, asked at the deadline, may take.
+_LAST_ANSWER = 10.0
+
 
 class CheckNumberTaskTrigger(BaseTrigger):
     """
@@ -34,6 +38,7 @@ class CheckNumberTaskTrigger(BaseTrigger):
     :param poke_interval: seconds between two questions.
     :param timeout_at: when to give up for good, as the sensor's ``timeout`` does. Never, if None.
     :param execution_timeout_at: when to give up as the task's ``execution_timeout`` does. Never, if None.
+    :param silent_fail: log errors that nobody has foreseen and carry on, as the sensor's argument does.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class CheckNumberTaskTrigger(BaseTrigger):
         poke_interval: float = 10.0,
         timeout_at: datetime | None = None,
         execution_timeout_at: datetime | None = None,
+        silent_fail: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.checknumber_task_id = checknumber_task_id
@@ -51,6 +57,7 @@ class CheckNumberTaskTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.timeout_at = timeout_at
         self.execution_timeout_at = execution_timeout_at
+        self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another triggerer needs to go on: deadlines are points in time, so they are kept."""
@@ -62,6 +69,7 @@ class CheckNumberTaskTrigger(BaseTrigger):
                 "poke_interval": self.poke_interval,
                 "timeout_at": self.timeout_at,
                 "execution_timeout_at": self.execution_timeout_at,
+                "silent_fail": self.silent_fail,
             },
         )
 
@@ -82,23 +90,40 @@ class CheckNumberTaskTrigger(BaseTrigger):
 
     async def _wait(self, client: AsyncCheckNumberClient) -> dict[str, Any]:
         wait = Wait(poke_interval=self.poke_interval)
-        task: Task | None = None
+        deadline, status = self._deadline()
+        last: Task | None = None
         while True:
-            try:
-                task = await client.get_task(self.checknumber_task_id)
-            except CheckNumberTransientError as error:
-                wait.missed(error)
-                self.log.warning("%s Waiting goes on.", error)
-            else:
-                said = wait.saw(task, now=time.monotonic())
+            # A service that never answers must not hold the wait beyond its end.
+            task = await self._ask(client, wait, patience=max(_seconds_until(deadline), _LAST_ANSWER))
+            if task is not None:
+                last, said = task, wait.saw(task, now=time.monotonic())
                 if task.status.is_terminal:
                     return self._event(task.status.value, said, task)
                 self.log.info("%s", said)
-            deadline, status = self._deadline()
-            seconds_left = (deadline - datetime.now(UTC)).total_seconds() if deadline else float("inf")
+            seconds_left = _seconds_until(deadline)
             if seconds_left <= 0:
-                return self._event(status, timed_out(self.checknumber_task_id), task)
+                return self._event(status, timed_out(self.checknumber_task_id), last)
             await asyncio.sleep(min(wait.pause(), seconds_left))
+
+    async def _ask(self, client: AsyncCheckNumberClient, wait: Wait, *, patience: float) -> Task | None:
+        """Ask how the task stands; None where a fault is to be waited out."""
+        try:
+            async with asyncio.timeout(patience):
+                return await client.get_task(self.checknumber_task_id)
+        except CheckNumberTransientError as error:
+            wait.missed(error)
+            self.log.warning("%s Waiting goes on.", error)
+        except CheckNumberError:
+            raise
+        except TimeoutError:
+            self.log.warning("The service has not answered before the wait's end.")
+        except Exception:
+            if not self.silent_fail:
+                raise
+            self.log.exception(
+                "Asking for CheckNumber task %s failed. Waiting goes on.", self.checknumber_task_id
+            )
+        return None
 
     def _deadline(self) -> tuple[datetime | None, str]:
         """Return the deadline that comes first and the status of the event that tells it."""
@@ -114,6 +139,10 @@ class CheckNumberTaskTrigger(BaseTrigger):
         if task is None:
             return event
         return {**event, "total": task.total, "success": task.success, "failure": task.failure}
+
+
+def _seconds_until(moment: datetime | None) -> float:
+    return math.inf if moment is None else (moment - datetime.now(UTC)).total_seconds()
 
 
 def timed_out(checknumber_task_id: str) -> str:
