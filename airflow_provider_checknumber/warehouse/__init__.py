@@ -17,7 +17,7 @@ from airflow_provider_checknumber.warehouse.errors import (
     WarehouseRefusedError,
     WarehouseUnreachableError,
 )
-from airflow_provider_checknumber.warehouse.load import OnNewColumn, load
+from airflow_provider_checknumber.warehouse.loading import OnNewColumn, load
 from airflow_provider_checknumber.warehouse.report import LoadReport
 
 __all__ = [

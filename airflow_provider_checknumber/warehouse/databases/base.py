@@ -3,7 +3,7 @@ One connection to a warehouse, and the steps that a load is made of.
 
 :class:`Database` is the generic loader: plain SQL and batched inserts in one transaction, which any
 DB-API driver takes. The other modules of this folder do the same for one database each, as fast as that
-database can. Not here: the order of the steps, which is the same for all of them (``load``).
+database can. Not here: the order of the steps, which is the same for all of them (``loading``).
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ class Database:
         """Return, as the dialect writes it, the name of the column that plays this role."""
         column = target.layout.named(role)
         if column is None:
-            raise KeyError(role)  # ``load`` does not start without the columns that its disposition needs.
+            raise KeyError(role)  # ``loading`` does not start without the columns that its disposition needs.
         return self.identifier(column.name)
 
 
