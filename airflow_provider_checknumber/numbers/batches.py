@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airflow_provider_checknumber.numbers.distinct import Fingerprint, KeySet, unique_keys
-from airflow_provider_checknumber.numbers.keys import Keys, keys_of
-from airflow_provider_checknumber.numbers.passes import file_blocks, line_lengths
+from airflow_provider_checknumber.numbers.keys import Keys
+from airflow_provider_checknumber.numbers.passes import keyed_blocks, line_lengths
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def plan_batches(count: int, batch_size: int | None, min_batch_size: int) -> lis
 
 
 def write_batches(
-    numbers: NumberBatch, sizes: Sequence[int], keys: KeySet, directory: Path
+    numbers: NumberBatch, sizes: Sequence[int], keys: KeySet, directory: Path, *, only_e164: bool
 ) -> tuple[NumberBatch, ...]:
     """
     Deal a file of distinct numbers out to one file a batch.
@@ -65,10 +65,11 @@ def write_batches(
     :param sizes: how many numbers each batch takes; at least two batches.
     :param keys: the keys of the list.
     :param directory: where the files are made.
+    :param only_e164: whether all lines are known to be E.164.
     """
     first_keys, fingerprints = _cut(keys, sizes)
     paths = [directory / f"batch-{number:05d}" for number in range(len(sizes))]
-    _deal_out(numbers.path, paths, first_keys)
+    _deal_out(numbers.path, paths, first_keys, only_e164=only_e164)
     return tuple(
         NumberBatch(path=path, count=size, size=path.stat().st_size, fingerprint=fingerprint)
         for path, size, fingerprint in zip(paths, sizes, fingerprints, strict=True)
@@ -97,9 +98,9 @@ def _cut(keys: KeySet, sizes: Sequence[int]) -> tuple[Keys, list[str]]:
     return np.array(firsts, dtype=np.int64), fingerprints
 
 
-def _deal_out(source: Path, targets: Sequence[Path], first_keys: Keys) -> None:
-    for block in file_blocks(source):
-        batch_of_line = first_keys.searchsorted(keys_of(block), side="right")
+def _deal_out(source: Path, targets: Sequence[Path], first_keys: Keys, *, only_e164: bool) -> None:
+    for block, block_keys in keyed_blocks(source, only_e164=only_e164):
+        batch_of_line = first_keys.searchsorted(block_keys, side="right")
         for number, lines in _grouped(block, batch_of_line):
             # Opened for each write: there may be more batches than files may be open.
             with targets[number].open("ab") as out:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from airflow_provider_checknumber.numbers.keys import Keys
 
@@ -32,8 +33,8 @@ class KeySet:
 
     def __init__(self, directory: Path, *, run_length: int = RUN_LENGTH) -> None:
         self._directory = directory
-        self._run_length = run_length
-        self._keys = np.empty(1 << 16, dtype=np.int64)
+        # Pages that no key has been written to yet take no memory.
+        self._keys = np.empty(run_length, dtype=np.int64)
         self._used = 0
         self._runs: list[Path] = []
         self._sorted = False
@@ -41,10 +42,9 @@ class KeySet:
     def add(self, keys: Keys) -> None:
         """Take the keys of a block of lines."""
         while len(keys):
-            if self._used == self._run_length:
+            if self._used == len(self._keys):
                 self._write_run()
-            taken = min(len(keys), self._run_length - self._used)
-            self._reserve(self._used + taken)
+            taken = min(len(keys), len(self._keys) - self._used)
             self._keys[self._used : self._used + taken] = keys[:taken]
             self._used += taken
             keys = keys[taken:]
@@ -61,12 +61,6 @@ class KeySet:
         on_disk: list[Keys] = [np.memmap(path, dtype=np.int64, mode="r") for path in self._runs]
         yield from _merged([*on_disk, in_memory], SLICE_LENGTH)
 
-    def _reserve(self, length: int) -> None:
-        if length > len(self._keys):
-            # In place where the allocator can: the pages behind a large array move without being copied,
-            # and those not written to yet take no memory.
-            self._keys.resize(min(max(length, 2 * len(self._keys)), self._run_length), refcheck=False)
-
     def _write_run(self) -> None:
         self._keys[: self._used].sort()
         path = self._directory / f"run-{len(self._runs)}"
@@ -77,7 +71,14 @@ class KeySet:
 
 def unique_keys(keys: Keys) -> Keys:
     """Return each key of a sorted slice once."""
-    return keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+    return keys[starts_of_runs(keys)]
+
+
+def starts_of_runs(keys: Keys) -> NDArray[np.bool_]:
+    """Return for each key of a sorted slice whether it is the first of its kind."""
+    starts = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=starts[1:])
+    return starts
 
 
 def repeated_keys(keys: Keys) -> Keys:

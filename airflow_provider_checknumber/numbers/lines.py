@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from airflow_provider_checknumber.numbers.blocks import Block
 from airflow_provider_checknumber.numbers.errors import NumberEncodingError
-from airflow_provider_checknumber.numbers.keys import E164_LINES
+from airflow_provider_checknumber.numbers.keys import end_of_e164
 from airflow_provider_checknumber.numbers.normalise import Normaliser, UnusableNumberError
 
 OnInvalid = Literal["fail", "skip", "keep"]
@@ -71,7 +71,7 @@ class LineChecker:
         :raises NumberEncodingError: at a line that is no UTF-8 or has a NUL in it.
         """
         data = block.data
-        end = _end_of_e164(data, 0)
+        end = end_of_e164(data)
         if end == len(data):
             self.lines_read += len(block.lines)
             return data
@@ -80,7 +80,7 @@ class LineChecker:
         position = 0
         index = 0
         while position < len(data):
-            end = _end_of_e164(data, position)
+            end = end_of_e164(data, position)
             if end > position:
                 count = data.count(b"\n", position, end)
                 index += count
@@ -130,8 +130,3 @@ class LineChecker:
             self.invalid_lines.append(line)
         if self._rejects is not None:
             self._rejects.add(line, reason, text)
-
-
-def _end_of_e164(data: bytes, position: int) -> int:
-    match = E164_LINES.match(data, position)
-    return match.end() if match else position

@@ -84,6 +84,7 @@ def prepare_numbers(
     _check_arguments(on_invalid, batch_size, min_batch_size)
     normaliser = Normaliser(default_region) if default_region is not None else None
     name = describe(source)
+    only_e164 = on_invalid != "keep"
     with tempfile.TemporaryDirectory(prefix="checknumber-") as temporary:
         directory = Path(temporary)
         keys = KeySet(directory)
@@ -94,9 +95,9 @@ def prepare_numbers(
                 for block in blocks:
                     lines = checker.check(block)
                     out.write(lines)
-                    keys.add(keys_of(lines))
+                    keys.add(keys_of(lines, only_e164=only_e164))
         _raise_if_unusable(name, checker, on_invalid)
-        numbers = drop_repeats(checked, keys, directory)
+        numbers = drop_repeats(checked, keys, directory, only_e164=only_e164)
         sizes = plan_batches(numbers.count, batch_size, min_batch_size)
         prepared = PreparedNumbers(
             path=numbers.path,
@@ -106,7 +107,9 @@ def prepare_numbers(
             lines_read=checker.lines_read,
             duplicates=checker.lines_read - checker.invalid_count - numbers.count,
             invalid=checker.invalid_count,
-            batches=(numbers,) if len(sizes) == 1 else write_batches(numbers, sizes, keys, directory),
+            batches=(numbers,)
+            if len(sizes) == 1
+            else write_batches(numbers, sizes, keys, directory, only_e164=only_e164),
         )
         log.info(
             "%s: %d numbers to send, %d repeated and %d invalid lines left out.",
