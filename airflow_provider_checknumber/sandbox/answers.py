@@ -88,7 +88,7 @@ class Answers:
     def undetermined_among(self, numbers: Sequence[bytes]) -> int:
         """Return how many of the numbers have no answer."""
         limit, seed = self._undetermined_slots, self._seed
-        return sum(crc32(number, seed) % _SLOTS < limit for number in numbers) if limit else 0
+        return len([1 for number in numbers if crc32(number, seed) % _SLOTS < limit]) if limit else 0
 
     def line_ends(self, numbers: Sequence[bytes]) -> list[bytes]:
         """Return what follows each number on its line of the table, line end included."""

@@ -90,7 +90,7 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     except web.HTTPException as error:
         return error_response(error.status, error.reason.lower().replace(" ", "_"), "There is nothing here.")
     except (ConnectionError, web.RequestPayloadError):
-        raise  # the client has gone
+        return web.Response()  # the client has gone, and takes nothing any more
     except Exception:
         _log.exception("The sandbox failed to answer a request.")
         return error_response(500, "internal_error", "The sandbox failed to answer; its log tells why.")

@@ -17,6 +17,8 @@ from zlib import crc32
 from airflow_provider_checknumber.sandbox.answers import Answers
 
 _NUMBER = re.compile(rb"^[ \t]*(\+[1-9][0-9]{1,14})[ \t\r]*$", re.MULTILINE)
+#: Text that holds such numbers and nothing else; ten times faster to tell than line by line.
+_TIDY = re.compile(rb"(?:\+[1-9][0-9]{1,14}+\n)*+")
 _EMAIL = re.compile(rb"^[ \t]*([^@\s]{1,64}@[^@\s]{1,255})[ \t\r]*$", re.MULTILINE)
 
 _CHUNK_BYTES = 1024 * 1024
@@ -58,10 +60,9 @@ def distill(
             sinks = [open_parts.enter_context(part.open("wb")) for part in parts]
             for text in _chunks(source):
                 check()
-                lines = (_EMAIL if emails else _NUMBER).findall(text)
+                lines, others = _sort_out(text, emails=emails)
                 valid += len(lines)
-                if len(lines) != text.count(b"\n") + (not text.endswith(b"\n")):
-                    invalid += sum(map(bool, map(bytes.strip, text.split(b"\n")))) - len(lines)
+                invalid += others
                 _scatter(lines, sinks)
         with numbers.open("wb") as sink:
             for part in parts:
@@ -69,7 +70,7 @@ def distill(
                 lines = list(dict.fromkeys(part.read_bytes().splitlines()))
                 distinct += len(lines)
                 failures += answers.undetermined_among(lines)
-                sink.writelines(line + b"\n" for line in lines)
+                _write(lines, sink)
     return Batch(numbers=distinct, duplicates=valid - distinct, invalid=invalid, failures=failures)
 
 
@@ -80,15 +81,28 @@ def read_numbers(path: Path) -> Iterator[list[bytes]]:
             yield [line[:-1] for line in lines]
 
 
+def _sort_out(text: bytes, *, emails: bool) -> tuple[list[bytes], int]:
+    """Return the valid lines of a text, without the blanks around them, and how many others it has."""
+    if not emails and _TIDY.fullmatch(text):
+        return text.splitlines(), 0
+    lines = (_EMAIL if emails else _NUMBER).findall(text)
+    return lines, sum(map(bool, map(bytes.strip, text.split(b"\n")))) - len(lines)
+
+
 def _scatter(lines: list[bytes], sinks: Sequence[IO[bytes]]) -> None:
     if len(sinks) == 1:
-        sinks[0].writelines(line + b"\n" for line in lines)
+        _write(lines, sinks[0])
         return
     groups: list[list[bytes]] = [[] for _ in sinks]
     for line in lines:
         groups[crc32(line) % len(sinks)].append(line)
     for group, sink in zip(groups, sinks, strict=True):
-        sink.writelines(line + b"\n" for line in group)
+        _write(group, sink)
+
+
+def _write(lines: list[bytes], sink: IO[bytes]) -> None:
+    if lines:
+        sink.write(b"\n".join(lines) + b"\n")
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:

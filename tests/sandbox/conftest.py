@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -10,8 +11,11 @@ from tests.sandbox.api import Api
 
 
 @pytest.fixture
-def sandbox_with() -> Iterator[Callable[..., Api]]:
-    """Starts sandboxes with settings of the test's choice; without a queue unless it asks for one."""
+def sandbox_with(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Api]]:
+    """Starts sandboxes with settings of the test's choice; without a queue unless it asks for one.
+
+    Whatever a test does to it, a sandbox has no failure of its own to log.
+    """
     with ExitStack() as stack:
 
         def start(**settings: object) -> Api:
@@ -19,6 +23,8 @@ def sandbox_with() -> Iterator[Callable[..., Api]]:
             return Api(stack.enter_context(Sandbox(**{**fast, **settings})))
 
         yield start
+    for phase in ("call", "teardown"):
+        assert [record for record in caplog.get_records(phase) if record.levelno >= logging.WARNING] == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import http.client
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -182,6 +183,17 @@ def test_unknown_paths_and_wrong_methods_are_told_in_json(api: Api) -> None:
         assert answer.status_code == status
         assert set(answer.json()) == {"error", "message"}
         assert answer.headers.get("Allow") == allowed
+
+
+def test_a_create_that_is_refused_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_with: Callable[..., Api]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    api = sandbox_with(balance=0)
+    api.sandbox.set_fault("status", endpoint="create", status=500, when="after_body")
+    answers = [api.create(), api.create(), api.create(b"hello"), api.create(b"")]
+    assert [answer.status_code for answer in answers] == [500, 402, 400, 400]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_many_creates_over_one_connection_open_one_connection(api: Api) -> None:

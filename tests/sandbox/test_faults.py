@@ -145,6 +145,16 @@ def test_faults_of_one_endpoint_strike_in_the_order_in_which_they_were_set(api: 
     assert [api.balance().status_code for _ in range(3)] == [500, 429, 200]
 
 
+def test_a_fault_strikes_no_more_requests_than_told_when_several_wait_for_it(api: Api) -> None:
+    hold = api.sandbox.set_fault("hold", endpoint="balance", when="before", times=3)
+    api.sandbox.set_fault("status", endpoint="balance", status=500)
+    with ThreadPoolExecutor() as pool:
+        answers = [pool.submit(api.balance) for _ in range(3)]
+        until(api.sandbox.state, lambda state: state["faults"][0]["waiting"] == 3)
+        api.sandbox.clear_faults(hold)
+        assert sorted(answer.result().status_code for answer in answers) == [200, 200, 500]
+
+
 @pytest.mark.parametrize("body", ["text", "html", "empty", "truncated"])
 def test_an_accepted_create_can_have_an_answer_that_nobody_can_read(api: Api, body: str) -> None:
     api.sandbox.set_fault("unreadable", endpoint="create", body=body)
