@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import requests
+import urllib3
 from requests_toolbelt.multipart.encoder import MultipartEncoder
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
@@ -132,7 +133,7 @@ class CheckNumberClient:
             raise InvalidConnectionError(
                 f"The connection's host {self.endpoint.host} is not a valid host name: correct it."
             ) from None
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if watched is not None and not watched.begun:
                 raise faults.unreachable(self.endpoint, error) from None
             if watched is None and _never_connected(error):
@@ -150,7 +151,8 @@ def _never_connected(error: Exception) -> bool:
 def _read_answer(response: requests.Response, *, deadline: float) -> Answer:
     """Read the body, bounded in bytes and in time, so that a host that drips cannot hold the worker."""
     body = bytearray()
-    for chunk in response.iter_content(65_536):
+    # read1 returns what has arrived; requests' own iterators wait until a whole block has.
+    while chunk := response.raw.read1(65_536, decode_content=True):
         body += chunk
         if len(body) > protocol.MAX_ANSWER_BYTES:
             break

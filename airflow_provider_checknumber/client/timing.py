@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tenacity import RetryCallState, wait_exponential_jitter
+from tenacity import RetryCallState, wait_random_exponential
 
 from airflow_provider_checknumber.client.errors import CheckNumberTransientError
 
@@ -12,7 +12,7 @@ from airflow_provider_checknumber.client.errors import CheckNumberTransientError
 #: own retry, not from a worker that sleeps.
 MAX_PAUSE = 300.0
 
-_backoff = wait_exponential_jitter(initial=0.5, max=15.0, jitter=1.0)
+_backoff = wait_random_exponential(multiplier=0.5, max=15.0)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def worth_another_try(error: BaseException) -> bool:
 
 
 def pause_before_next_try(state: RetryCallState) -> float:
-    """Return the seconds until the next try: what the service asks for, or exponential with jitter."""
+    """Return the seconds until the next try: what the service asks for, or a random share of an exponential one."""
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, CheckNumberTransientError) else None
     return max(float(_backoff(state)), asked or 0.0)

@@ -1,0 +1,152 @@
+"""The hook: what it makes of a connection, and what its Test button says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_checknumber.client import InvalidConnectionError, TaskStatus
+from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook, EkycProHook
+from airflow_provider_checknumber.sandbox import Sandbox
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch, airflow_db: None) -> Connect:
+    """Makes the connection ``checknumber_default`` out of the given fields."""
+
+    def make(conn_id: str = "checknumber_default", **fields: object) -> None:
+        monkeypatch.setenv(
+            f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "checknumber", **fields})
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(speed=float("inf"), queue_seconds=0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    path = tmp_path / "numbers.txt"
+    path.write_text("+12025550100\n+12025550101\n")
+    return path
+
+
+def test_the_type_of_the_connection_decides_the_service(connect: Connect) -> None:
+    connect(password="key")
+    assert CheckNumberHook().endpoint.base_url == "https://api.checknumber.ai"
+    connect(conn_type="ekycpro", password="key")
+    assert CheckNumberHook().endpoint.base_url == "https://api.ekycpro.com"
+    connect(conn_type="ekycpro", password="key", host="https://proxy.example")
+    assert CheckNumberHook().endpoint.base_url == "https://proxy.example"
+
+
+def test_each_hook_has_a_connection_id_of_its_own_by_default() -> None:
+    assert CheckNumberHook().checknumber_conn_id == "checknumber_default"
+    assert EkycProHook().checknumber_conn_id == "ekycpro_default"
+
+
+def test_the_url_form_of_a_connection_works_too(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CHECKNUMBER_DEFAULT", sandbox.connection_uri)
+    assert CheckNumberHook().endpoint.base_url == sandbox.url
+
+
+def test_a_connection_that_does_not_exist_is_told_by_airflow(airflow_db: None) -> None:
+    with pytest.raises(AirflowNotFoundException):
+        CheckNumberHook("nowhere").get_task("any")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "no API key"),
+        ({"password": "k", "host": "http://example.com"}, "plain http"),
+        ({"password": "k", "extra": {"read_timeout": "soon"}}, "read_timeout"),
+        ({"password": "k", "extra": {"submit_timeout": -1}}, "submit_timeout"),
+    ],
+)
+def test_an_unusable_connection_is_named_with_what_is_wrong(
+    connect: Connect, fields: dict[str, object], message: str
+) -> None:
+    connect(**fields)
+    with pytest.raises(InvalidConnectionError, match=f"'checknumber_default'.*{message}"):
+        CheckNumberHook().get_task("any")
+
+
+def test_tasks_are_submitted_and_asked_for_in_both_ways(
+    connect: Connect, sandbox: Sandbox, numbers: Path
+) -> None:
+    connect(host=sandbox.url, password=sandbox.api_key)
+    hook = CheckNumberHook()
+
+    async def both() -> tuple[str, str]:
+        task = await hook.asubmit_task(numbers, "Twitter")
+        return task.task_id, (await hook.aget_task(task.task_id)).task_id
+
+    assert len(set(asyncio.run(both()))) == 1
+    task = hook.submit_task(numbers, "Twitter")
+    assert hook.get_task(task.task_id).status in set(TaskStatus)
+    assert hook.get_balance() == asyncio.run(hook.aget_balance())
+
+
+def test_the_test_button_tells_a_working_key_and_costs_nothing(connect: Connect, sandbox: Sandbox) -> None:
+    connect(host=sandbox.url, password=sandbox.api_key)
+    before = sandbox.state()["charges"]
+    worked, message = CheckNumberHook().test_connection()
+    assert worked
+    assert "accepts the API key; the balance is" in message
+    assert sandbox.state()["charges"] == before
+
+
+def test_the_test_button_works_where_there_is_no_balance(connect: Connect) -> None:
+    with Sandbox(balance_endpoint=False) as sandbox:
+        connect(host=sandbox.url, password=sandbox.api_key)
+        assert CheckNumberHook().test_connection() == (
+            True,
+            f"{sandbox.url.removeprefix('http://')} accepts the API key.",
+        )
+        connect(host=sandbox.url, password="wrong")
+        worked, message = CheckNumberHook().test_connection()
+        assert not worked
+        assert message.startswith("Wrong API key")
+
+
+def test_the_test_button_tells_a_wrong_key_from_an_unreachable_host(
+    connect: Connect, sandbox: Sandbox
+) -> None:
+    connect(host=sandbox.url, password="wrong")
+    worked, message = CheckNumberHook().test_connection()
+    assert not worked
+    assert message.startswith("Wrong API key")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    connect(host=f"http://127.0.0.1:{port}", password="key")
+    worked, message = CheckNumberHook().test_connection()
+    assert not worked
+    assert message.startswith("Unreachable")
+
+
+def test_the_test_button_tells_an_unusable_connection(connect: Connect) -> None:
+    connect(host="http://example.com", password="key")
+    worked, message = CheckNumberHook().test_connection()
+    assert not worked
+    assert "plain http" in message
+
+
+def test_the_key_is_masked_in_logs(connect: Connect, sandbox: Sandbox) -> None:
+    from airflow.providers.common.compat.sdk import redact
+
+    connect(host=sandbox.url, password="a-key-that-logs-must-not-show")
+    CheckNumberHook().test_connection()
+    assert "a-key-that-logs" not in str(redact("sent a-key-that-logs-must-not-show"))
