@@ -79,16 +79,18 @@ def declared_encoding(head: bytes) -> tuple[str | None, int]:
     return None, 0
 
 
-def utf8_blocks(stream: ByteStream, *, encoding: str | None = None) -> Iterator[bytes]:
+def utf8_blocks(
+    stream: ByteStream, *, encoding: str | None = None, any_line_end: bool = False
+) -> Iterator[bytes]:
     r"""
     Yield the text of a stream as UTF-8 without its byte order mark, in blocks that end with a line.
 
-    A line ends with ``\n`` and nothing else; the last one gets it where it has none. UTF-8 is passed
-    on as it is, unchecked.
+    A line ends with ``\n``; the last one gets it where it has none. UTF-8 is passed on as it is, unchecked.
 
     :param stream: where the bytes come from.
     :param encoding: the text's encoding, default: what a byte order mark declares, else UTF-8. A byte
         order mark wins.
+    :param any_line_end: whether ``\r\n`` and ``\r`` end a line too, and are made ``\n``.
     :raises UndecodableTextError: where the bytes are not of that encoding (never for UTF-8).
     :raises LineTooLongError: when a line has more than :data:`MAX_LINE` bytes.
     """
@@ -97,6 +99,8 @@ def utf8_blocks(stream: ByteStream, *, encoding: str | None = None) -> Iterator[
     source: ByteStream = PrefixedStream(head[mark_length:], stream)
     chosen = declared or encoding or "utf-8"
     chunks = _chunks(source) if codecs.lookup(chosen).name == "utf-8" else _transcoded(source, chosen)
+    if any_line_end:
+        chunks = _with_newlines(chunks)
     pending = b""
     for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
@@ -114,6 +118,18 @@ def utf8_blocks(stream: ByteStream, *, encoding: str | None = None) -> Iterator[
 def _chunks(stream: ByteStream) -> Iterator[bytes]:
     while chunk := stream.read(BLOCK_SIZE):
         yield chunk
+
+
+def _with_newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in chunks:
+        chunk = held + chunk
+        # Whether this is half of a line end shows in the next chunk.
+        held = b"\r" if chunk.endswith(b"\r") else b""
+        chunk = chunk.removesuffix(held)
+        yield chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk
+    if held:
+        yield b"\n"
 
 
 def _transcoded(stream: ByteStream, encoding: str) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 from airflow_provider_checknumber.numbers.batches import NumberBatch, plan_batches, write_batches
+from airflow_provider_checknumber.numbers.blocks import Block
 from airflow_provider_checknumber.numbers.distinct import KeySet
 from airflow_provider_checknumber.numbers.errors import EmptyNumberListError, InvalidNumbersError
 from airflow_provider_checknumber.numbers.keys import keys_of
@@ -84,41 +85,56 @@ def prepare_numbers(
     _check_arguments(on_invalid, batch_size, min_batch_size)
     normaliser = Normaliser(default_region) if default_region is not None else None
     name = describe(source)
-    only_e164 = on_invalid != "keep"
     with tempfile.TemporaryDirectory(prefix="checknumber-") as temporary:
         directory = Path(temporary)
-        keys = KeySet(directory)
+        checked, keys = directory / "checked", KeySet(directory)
         with open_rejects(rejects) as sink, open_blocks(source, column=column, encoding=encoding) as blocks:
             checker = LineChecker(name=name, normaliser=normaliser, on_invalid=on_invalid, rejects=sink)
-            checked = directory / "checked"
-            with checked.open("wb") as out:
-                for block in blocks:
-                    lines = checker.check(block)
-                    out.write(lines)
-                    keys.add(keys_of(lines, only_e164=only_e164))
+            _write_checked(blocks, checker, checked, keys, only_e164=on_invalid != "keep")
         _raise_if_unusable(name, checker, on_invalid)
-        numbers = drop_repeats(checked, keys, directory, only_e164=only_e164)
+        numbers = drop_repeats(checked, keys, directory, only_e164=on_invalid != "keep")
         sizes = plan_batches(numbers.count, batch_size, min_batch_size)
-        prepared = PreparedNumbers(
-            path=numbers.path,
-            count=numbers.count,
-            size=numbers.size,
-            fingerprint=numbers.fingerprint,
-            lines_read=checker.lines_read,
-            duplicates=checker.lines_read - checker.invalid_count - numbers.count,
-            invalid=checker.invalid_count,
-            batches=(numbers,)
+        batches = (
+            (numbers,)
             if len(sizes) == 1
-            else write_batches(numbers, sizes, keys, directory, only_e164=only_e164),
+            else write_batches(numbers, sizes, keys, directory, only_e164=on_invalid != "keep")
         )
-        log.info(
-            "%s: %d numbers to send, %d repeated and %d invalid lines left out.",
-            name,
-            prepared.count,
-            prepared.duplicates,
-            prepared.invalid,
-        )
-        yield prepared
+        # Eight bytes a number, which nobody needs while the list is being sent.
+        del keys
+        yield _prepared(name, numbers, batches, checker)
+
+
+def _write_checked(
+    blocks: Iterator[Block], checker: LineChecker, target: Path, keys: KeySet, *, only_e164: bool
+) -> None:
+    with target.open("wb") as out:
+        for block in blocks:
+            lines = checker.check(block)
+            out.write(lines)
+            keys.add(keys_of(lines, only_e164=only_e164))
+
+
+def _prepared(
+    name: str, numbers: NumberBatch, batches: tuple[NumberBatch, ...], checker: LineChecker
+) -> PreparedNumbers:
+    prepared = PreparedNumbers(
+        path=numbers.path,
+        count=numbers.count,
+        size=numbers.size,
+        fingerprint=numbers.fingerprint,
+        lines_read=checker.lines_read,
+        duplicates=checker.lines_read - checker.invalid_count - numbers.count,
+        invalid=checker.invalid_count,
+        batches=batches,
+    )
+    log.info(
+        "%s: %d numbers to send, %d repeated and %d invalid lines left out.",
+        name,
+        prepared.count,
+        prepared.duplicates,
+        prepared.invalid,
+    )
+    return prepared
 
 
 def _check_arguments(on_invalid: str, batch_size: int | None, min_batch_size: int) -> None:

@@ -127,7 +127,7 @@ def _stream_blocks(stream: Any, name: str, column: str | None, encoding: str | N
         return
     if head.startswith(_GZIP_MAGIC):
         source = gzip.GzipFile(fileobj=cast(Any, source))  # it needs nothing but read
-    text = utf8_blocks(source, encoding=encoding)
+    text = utf8_blocks(source, encoding=encoding, any_line_end=True)
     if column is None:
         yield from _text_blocks(text)
     else:
@@ -138,8 +138,6 @@ def _text_blocks(text: Iterator[bytes]) -> Iterator[Block]:
     line = 1
     begun = False
     for data in text:
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if not begun and (first := _FIRST_TEXT.search(data)):
             begun = True
             if _HEADING.fullmatch(first.group().decode(errors="replace")):
