@@ -51,29 +51,34 @@ def make_app(service: Service) -> web.Application:
 
 @web.middleware
 async def _api(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Count the call, let faults strike before and after it, and check the key between."""
+    """Count the call and answer it: with its handler, where neither the key nor a fault is in the way."""
     endpoint = request.match_info.route.name
     if endpoint is None and request.path.startswith("/_sandbox/"):
         return await handler(request)
     service = request.app[_SERVICE]
     endpoint = endpoint or "other"
     call = _record(service, request, endpoint)
-    answer = await strike(request, service.faults, endpoint=endpoint, when="before")
-    if answer is None and endpoint == "result":
-        # Its answer is sent as it is made: what should strike between the two has to come first.
-        answer = await strike(request, service.faults, endpoint=endpoint, when="after")
-    if answer is None:
-        if endpoint in _WITH_KEY and not _has_key(request, service.settings.api_key):
-            answer = error_response(401, "unauthorized", "The API key is missing or wrong.")
-        else:
-            answer = await handler(request)
-        if answer.status < 400 and not answer.prepared:
-            answer = (
-                await strike(request, service.faults, endpoint=endpoint, when="after", answer=answer)
-            ) or answer
+    answer = await _answer(request, handler, service, endpoint)
     if request.transport is not None and not request.transport.is_closing():
         call["status"] = answer.status
     return answer
+
+
+async def _answer(
+    request: web.Request, handler: _Handler, service: Service, endpoint: str
+) -> web.StreamResponse:
+    struck = await strike(request, service.faults, endpoint=endpoint, when="before")
+    if struck is None and endpoint == "result":
+        # A file is sent while it is read: what should strike between the two has to come first.
+        struck = await strike(request, service.faults, endpoint=endpoint, when="after")
+    if struck is not None:
+        return struck
+    if endpoint in _WITH_KEY and not _has_key(request, service.settings.api_key):
+        return error_response(401, "unauthorized", "The API key is missing or wrong.")
+    answer = await handler(request)
+    if answer.status < 400 and endpoint != "result":
+        struck = await strike(request, service.faults, endpoint=endpoint, when="after", answer=answer)
+    return answer if struck is None else struck
 
 
 @web.middleware

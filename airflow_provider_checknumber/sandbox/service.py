@@ -166,7 +166,18 @@ class Service:
         return await self._in_thread(partial(damage, results, kind=kind))
 
     def state(self) -> dict[str, Any]:
-        """Return what ``GET /_sandbox/state`` tells. It holds no number, no key and no link."""
+        """Return what ``GET /_sandbox/state`` tells. It holds no number, no key and no link.
+
+        - ``tasks``: each as ``gettasks`` tells it, with its true total, its type, how many lines were
+          ``duplicates`` and ``invalid``, and how many ``polls`` and ``downloads`` there were;
+        - ``charges``: the ledger, one entry for each accepted create; ``balance`` is what is left;
+        - ``calls``: how many there were to each endpoint; ``recent_calls``: the newest thousand, each with
+          the status it was answered with (null for none) and whether it had an API key;
+        - ``connections_opened``: TCP connections so far, those for ``/_sandbox`` too;
+        - ``result_calls_with_api_key``, ``redirected_calls``, ``redirected_calls_with_api_key``: what a
+          client should leave undone;
+        - ``faults``: those that will still strike or hold a request.
+        """
         return {
             "service": self.settings.service,
             "balance": self.balance,

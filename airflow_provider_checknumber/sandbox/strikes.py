@@ -92,6 +92,6 @@ def _unreadable(body: str, answer: web.StreamResponse | None) -> web.Response:
 
 def _other_host(request: web.Request) -> str:
     """Return an address at which this sandbox answers too, under a host name that is not the request's."""
-    port = request.url.port
-    host = "127.0.0.1" if request.url.host == "localhost" else "localhost"
+    host = "127.0.0.1" if request.host.startswith("localhost") else "localhost"
+    port = request.get_extra_info("sockname")[1]
     return f"{request.scheme}://{host}:{port}{REDIRECT_TARGET}"
