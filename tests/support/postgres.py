@@ -3,13 +3,14 @@
 It listens on a socket in its own folder and on no port, so any number of them run side by side.
 Use it through the session fixture ``postgres`` of ``tests/warehouse/conftest.py``, or start one:
 
-    with postgres_server(folder) as server:
+    with postgres_server() as server:
         psycopg.connect(server.dsn)
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,14 +58,15 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[Postgres]:
-    """Start a server whose data is in ``folder``, which need not exist; stop it and delete that afterwards.
+def postgres_server() -> Iterator[Postgres]:
+    """Start a server in a temporary folder; stop and delete it afterwards.
 
-    Run by root, the server belongs to a user of its own, and ``folder``'s parents become readable to it.
+    Not in pytest's folder: other test sessions clean that up, and a server whose files vanish dies. Run by
+    root, the server belongs to a user of its own.
     """
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        socket = server.get_postmaster_info().socket_dir
-        yield Postgres(str(socket), "postgres")
-    finally:
-        server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="checknumber-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            yield Postgres(str(server.get_postmaster_info().socket_dir), "postgres")
+        finally:
+            server.cleanup()

@@ -25,9 +25,9 @@ _WAREHOUSES: dict[str, _Open] = {
 
 
 @pytest.fixture(scope="session", name="postgres_server")
-def _postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def _postgres_server() -> Iterator[Postgres]:
     """A PostgreSQL server for the session."""
-    with postgres_server(tmp_path_factory.mktemp("postgres") / "data") as server:
+    with postgres_server() as server:
         yield server
 
 
