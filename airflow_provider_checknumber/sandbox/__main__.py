@@ -14,6 +14,20 @@ from dataclasses import fields
 from airflow_provider_checknumber.sandbox.server import running
 from airflow_provider_checknumber.sandbox.settings import RESULT_SHAPES, SERVICES, SandboxSettings
 
+#: Options that are a setting of the same name: their type and meaning.
+_VALUES: dict[str, tuple[type, str]] = {
+    "host": (str, "address to listen on"),
+    "speed": (float, "numbers a second in each task, inf for all at once"),
+    "queue_seconds": (float, "time that a task is pending"),
+    "undetermined": (float, "share of numbers without an answer, 0 to 1"),
+    "balance": (float, "money at the start"),
+    "price": (float, "money for a number"),
+    "min_batch": (int, "smallest batch"),
+    "max_batch": (int, "largest batch"),
+    "max_body_bytes": (int, "largest upload"),
+    "link_ttl": (float, "seconds that a result link lives"),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
@@ -70,46 +84,14 @@ def _parser() -> argparse.ArgumentParser:
             "DELETE /_sandbox/faults clears them. The sandbox's own paths need no key: leave it on loopback."
         ),
     )
-    default = {field.name: field.default for field in fields(SandboxSettings)}
     add = parser.add_argument
-    add(
-        "--service",
-        choices=SERVICES,
-        default=default["service"],
-        help="connection type handed out (%(default)s)",
-    )
-    add("--host", default=default["host"], help="address to listen on (%(default)s)")
+    add("--service", choices=SERVICES, default=SERVICES[0], help="connection type handed out (%(default)s)")
     add("--port", type=int, default=8787, help="port to listen on, 0 for a free one (%(default)s)")
     add("--api-key", help="key that is accepted (a random one)")
-    add(
-        "--speed",
-        type=float,
-        default=default["speed"],
-        help="numbers a second in each task; inf (%(default)s)",
-    )
-    add(
-        "--queue-seconds",
-        type=float,
-        default=default["queue_seconds"],
-        help="time in the queue (%(default)s)",
-    )
-    add(
-        "--undetermined",
-        type=float,
-        default=default["undetermined"],
-        help="share of numbers without an answer, 0 to 1 (%(default)s)",
-    )
-    add("--balance", type=float, default=default["balance"], help="money at the start (%(default)s)")
-    add("--price", type=float, default=default["price"], help="money for a number (%(default)s)")
-    add("--min-batch", type=int, default=default["min_batch"], help="smallest batch (%(default)s)")
-    add("--max-batch", type=int, default=default["max_batch"], help="largest batch (%(default)s)")
-    add("--max-body-bytes", type=int, default=default["max_body_bytes"], help="largest upload (%(default)s)")
-    add(
-        "--link-ttl",
-        type=float,
-        default=default["link_ttl"],
-        help="seconds a result link lives (%(default)s)",
-    )
+    default = {field.name: field.default for field in fields(SandboxSettings)}
+    for name, (kind, meaning) in _VALUES.items():
+        option = f"--{name.replace('_', '-')}"
+        add(option, type=kind, default=default[name], help=f"{meaning} (%(default)s)")
     add(
         "--no-balance-endpoint",
         dest="balance_endpoint",
