@@ -31,14 +31,27 @@ _FORMS: dict[str, dict[str, Any]] = {
     for connection_type, _, _, base_url in _SERVICES
 }
 
-# The connection's extra fields, both optional whole numbers: name, label, description.
-_EXTRA_FIELDS = (
+# The connection's extra fields, all optional: name, label, description, JSON schema.
+_SECONDS = {"type": ["integer", "null"], "minimum": 1}
+_EXTRA_FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     (
         "read_timeout",
         "Read timeout",
         "Seconds to wait for the answer to a question about a task; default 60.",
+        _SECONDS,
     ),
-    ("submit_timeout", "Submit timeout", "Seconds to wait for the answer to a submission; default 600."),
+    (
+        "submit_timeout",
+        "Submit timeout",
+        "Seconds to wait for the answer to a submission; default 600.",
+        _SECONDS,
+    ),
+    (
+        "result_hosts",
+        "Result hosts",
+        "Hosts that results may be downloaded from, with commas between them; *.example.com for all below.",
+        {"type": ["string", "null"]},
+    ),
 )
 
 
@@ -57,12 +70,14 @@ def connection_form_widgets() -> dict[str, Any]:
     :raises ImportError: where the form library of Airflow before 3.2 is not installed.
     """
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-    from wtforms import IntegerField
+    from wtforms import IntegerField, StringField
     from wtforms.validators import Optional
 
     return {
-        name: IntegerField(label, [Optional()], description=description, widget=BS3TextFieldWidget())
-        for name, label, description in _EXTRA_FIELDS
+        name: (IntegerField if schema is _SECONDS else StringField)(
+            label, [Optional()], description=description, widget=BS3TextFieldWidget()
+        )
+        for name, label, description, schema in _EXTRA_FIELDS
     }
 
 
@@ -98,12 +113,8 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": f"{_PACKAGE}.hooks.checknumber.{hook_class}",
                 "ui-field-behaviour": _FORMS[connection_type],
                 "conn-fields": {
-                    field: {
-                        "label": label,
-                        "description": description,
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
-                    }
-                    for field, label, description in _EXTRA_FIELDS
+                    field: {"label": label, "description": description, "schema": schema}
+                    for field, label, description, schema in _EXTRA_FIELDS
                 },
             }
             for connection_type, hook_name, hook_class, _ in _SERVICES

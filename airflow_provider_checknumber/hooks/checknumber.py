@@ -5,9 +5,10 @@ Not for: deciding whether a submission may be repeated (``operators``), or readi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -22,18 +23,23 @@ from airflow_provider_checknumber.client import (
     BadRequestError,
     CheckNumberClient,
     CheckNumberError,
+    CheckNumberTransientError,
     Endpoint,
     InvalidConnectionError,
     ServiceUnreachableError,
     Task,
+    TaskFailedError,
     TaskNotFoundError,
+    TaskStatus,
     Timing,
     make_endpoint,
 )
 from airflow_provider_checknumber.get_provider_info import connection_form_widgets, ui_field_behaviour
+from airflow_provider_checknumber.results import ResultTable, download_archive, open_results
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
+    from pandas import DataFrame
 
 #: Asked for when a connection is tested: no task has this id, so the answer tells about the key alone.
 _NO_TASK = "connection-test"
@@ -45,7 +51,8 @@ class CheckNumberHook(BaseHook):
 
     A connection of either type works: its type decides which service is asked, unless it names a host.
     The API key is the connection's password. Extra fields: ``read_timeout`` (seconds for the answer to
-    a read, default 60), ``submit_timeout`` (seconds for the answer to a submission, default 600).
+    a read, default 60), ``submit_timeout`` (seconds for the answer to a submission, default 600),
+    ``result_hosts`` (hosts that results may be downloaded from, with commas between them; any by default).
 
     .. code-block:: python
 
@@ -76,32 +83,35 @@ class CheckNumberHook(BaseHook):
         return connection_form_widgets()
 
     @cached_property
-    def _settings(self) -> tuple[Endpoint, Timing]:
+    def _settings(self) -> _Settings:
         connection = self.get_connection(self.checknumber_conn_id)
+        if connection.password:
+            mask_secret(connection.password)
         return self._read_connection(connection, connection.extra_dejson)
 
-    async def _asettings(self) -> tuple[Endpoint, Timing]:
+    async def _asettings(self) -> _Settings:
+        # Airflow masks the password itself; doing it here too would be a synchronous call in the triggerer.
         connection = await get_async_connection(self.checknumber_conn_id)
         return self._read_connection(connection, await get_async_extra_dejson(connection))
 
-    def _read_connection(self, connection: Connection, extra: dict[str, Any]) -> tuple[Endpoint, Timing]:
-        if connection.password:
-            mask_secret(connection.password)
+    def _read_connection(self, connection: Connection, extra: dict[str, Any]) -> _Settings:
         try:
-            endpoint = make_endpoint(
-                conn_type=connection.conn_type or self.conn_type,
-                host=connection.host,
-                api_key=connection.password,
-                scheme=connection.schema,
-                port=connection.port,
-            )
-            timing = Timing(
-                read=_seconds(extra, "read_timeout", Timing.read),
-                submit=_seconds(extra, "submit_timeout", Timing.submit),
+            return _Settings(
+                endpoint=make_endpoint(
+                    conn_type=connection.conn_type or self.conn_type,
+                    host=connection.host,
+                    api_key=connection.password,
+                    scheme=connection.schema,
+                    port=connection.port,
+                ),
+                timing=Timing(
+                    read=_seconds(extra, "read_timeout", Timing.read),
+                    submit=_seconds(extra, "submit_timeout", Timing.submit),
+                ),
+                result_hosts=_hosts(extra, "result_hosts"),
             )
         except InvalidConnectionError as error:
             raise InvalidConnectionError(f"Connection {self.checknumber_conn_id!r}: {error}") from None
-        return endpoint, timing
 
     @property
     def endpoint(self) -> Endpoint:
@@ -110,7 +120,7 @@ class CheckNumberHook(BaseHook):
 
         :raises InvalidConnectionError: the connection cannot be used.
         """
-        return self._settings[0]
+        return self._settings.endpoint
 
     def get_conn(self, *, attempts: int = Timing.attempts) -> CheckNumberClient:
         """
@@ -119,8 +129,8 @@ class CheckNumberHook(BaseHook):
         :param attempts: how often a read is tried before its transient error is raised.
         :raises InvalidConnectionError: the connection cannot be used.
         """
-        endpoint, timing = self._settings
-        return CheckNumberClient(endpoint, timing=replace(timing, attempts=attempts))
+        timing = replace(self._settings.timing, attempts=attempts)
+        return CheckNumberClient(self._settings.endpoint, timing=timing)
 
     @asynccontextmanager
     async def get_async_conn(
@@ -132,9 +142,9 @@ class CheckNumberHook(BaseHook):
         :param attempts: how often a read is tried before its transient error is raised.
         :raises InvalidConnectionError: the connection cannot be used.
         """
-        endpoint, timing = await self._asettings()
-        timing = replace(timing, attempts=attempts)
-        async with AsyncCheckNumberClient(endpoint, timing=timing) as client:
+        settings = await self._asettings()
+        timing = replace(settings.timing, attempts=attempts)
+        async with AsyncCheckNumberClient(settings.endpoint, timing=timing) as client:
             yield client
 
     def submit_task(self, number_file: Path, task_type: str) -> Task:
@@ -184,6 +194,88 @@ class CheckNumberHook(BaseHook):
         async with self.get_async_conn() as client:
             return await client.get_balance()
 
+    def download_results(self, checknumber_task_id: str, path: Path) -> Task:
+        """
+        Download the result of an exported task, asking for a fresh link whenever one is needed. Free.
+
+        :param checknumber_task_id: the service's id of the task.
+        :param path: the file to write; a zip as a rule, see ``results.open_results``.
+        :return: the task as it stands.
+        :raises TaskFailedError: the service ended the task as failed.
+        :raises CheckNumberTransientError: it has not been exported yet, or its host stays away.
+        :raises ResultError: the link or the archive cannot be used.
+        """
+        task = self._exported(checknumber_task_id)
+        download_archive(
+            task.result_url or "",
+            path,
+            fresh_link=lambda: self._exported(checknumber_task_id).result_url or "",
+            result_hosts=self._settings.result_hosts,
+        )
+        return task
+
+    @contextmanager
+    def open_results(
+        self, checknumber_task_id: str, *, task_type: str | None = None
+    ) -> Iterator[ResultTable]:
+        """
+        Download the result of an exported task to a temporary file and open its table.
+
+        :param checknumber_task_id: the service's id of the task.
+        :param task_type: what it was submitted as; says which column holds its answers.
+        :raises CheckNumberError: as :meth:`download_results` and ``results.open_results``.
+        """
+        with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
+            archive = Path(folder) / "result"
+            self.download_results(checknumber_task_id, archive)
+            with open_results(archive, task_type=task_type) as results:
+                yield results
+
+    def iter_results(
+        self, checknumber_task_id: str, *, task_type: str | None = None, chunk_rows: int = 65_536
+    ) -> Iterator[DataFrame]:
+        """
+        Yield the result of an exported task as pandas frames; memory does not grow with it.
+
+        :param checknumber_task_id: the service's id of the task.
+        :param task_type: what it was submitted as; says which column holds its answers.
+        :param chunk_rows: most rows in a frame.
+        :raises CheckNumberError: as :meth:`open_results`.
+        """
+        from airflow_provider_checknumber.results.frames import iter_frames
+
+        with self.open_results(checknumber_task_id, task_type=task_type) as results:
+            yield from iter_frames(results, chunk_rows=chunk_rows)
+
+    def get_results_df(self, checknumber_task_id: str, *, task_type: str | None = None) -> DataFrame:
+        """
+        Return the result of an exported task as one pandas frame.
+
+        Numbers and texts are of dtype ``string``, answers of ``boolean``; not determined is ``pd.NA``.
+
+        :param checknumber_task_id: the service's id of the task.
+        :param task_type: what it was submitted as; says which column holds its answers.
+        :raises CheckNumberError: as :meth:`open_results`.
+        """
+        from airflow_provider_checknumber.results.frames import read_frame
+
+        with self.open_results(checknumber_task_id, task_type=task_type) as results:
+            return read_frame(results)
+
+    def _exported(self, checknumber_task_id: str) -> Task:
+        task = self.get_task(checknumber_task_id)
+        if task.status is TaskStatus.FAILED:
+            raise TaskFailedError(
+                f"CheckNumber task {checknumber_task_id} has failed at the service and has no result: clear the "
+                "submission to submit the numbers anew, or ask the service's support about this id."
+            )
+        if task.status is not TaskStatus.EXPORTED or task.result_url is None:
+            raise CheckNumberTransientError(
+                f"CheckNumber task {checknumber_task_id} has no result yet (it is {task.raw_status!r}): wait for "
+                "it with CheckNumberTaskSensor, then run this task again."
+            )
+        return task
+
     def test_connection(self) -> tuple[bool, str]:
         """
         Tell whether the service can be reached and takes the key. Costs nothing.
@@ -191,7 +283,7 @@ class CheckNumberHook(BaseHook):
         :return: whether it works, and a sentence for the person who pressed the button.
         """
         try:
-            endpoint, timing = self._settings
+            endpoint, timing = self._settings.endpoint, self._settings.timing
             # A person is looking at a spinner: one try each, and none for long.
             with CheckNumberClient(endpoint, timing=replace(timing, read=10.0, attempts=1)) as client:
                 balance = client.get_balance()
@@ -219,6 +311,37 @@ class EkycProHook(CheckNumberHook):
     conn_type = "ekycpro"
     hook_name = "eKYC Pro"
 
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what the other hook returns for its type; Airflow before 3.2 does not ask inherited methods."""
+        return super().get_ui_field_behaviour()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return what the other hook returns, for the same reason."""
+        return super().get_connection_form_widgets()
+
+    # Airflow before 3.2 looks for these two in the class itself and passes over what it inherits.
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels, placeholders and hidden fields of the connection form."""
+        return super().get_ui_field_behaviour()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of the connection form."""
+        return super().get_connection_form_widgets()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a connection says."""
+
+    endpoint: Endpoint
+    timing: Timing
+    result_hosts: tuple[str, ...]
+
 
 def _seconds(extra: dict[str, Any], field: str, default: float) -> float:
     value = extra.get(field)
@@ -233,3 +356,12 @@ def _seconds(extra: dict[str, Any], field: str, default: float) -> float:
             f"its extra field {field} is not a number of seconds between 0 and 86400."
         )
     return seconds
+
+
+def _hosts(extra: dict[str, Any], field: str) -> tuple[str, ...]:
+    """Read host names from a list, or from a text with commas, as the connection form gives it."""
+    value = extra.get(field) or ()
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InvalidConnectionError(f"its extra field {field} is not a list of host names.")
+    return tuple(stripped for name in names if (stripped := name.strip()))

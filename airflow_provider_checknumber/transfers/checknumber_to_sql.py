@@ -17,17 +17,9 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_checknumber.client import (
-    CheckNumberPermanentError,
-    CheckNumberTransientError,
-    Task,
-    TaskFailedError,
-    TaskStatus,
-)
+from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.results import OnBadRow, ResultTable, open_results
-from airflow_provider_checknumber.results.download import download_archive
-from airflow_provider_checknumber.waiting import failed
 from airflow_provider_checknumber.warehouse import (
     Check,
     LoadReport,
@@ -42,6 +34,8 @@ if TYPE_CHECKING:
 
 #: The extra of this package that brings the provider for a type of connection.
 _EXTRAS = {"postgres": "postgres", "mysql": "mysql", "duckdb": "duckdb"}
+#: The task types whose answers stand in a column of another spelling (the services' own pages).
+_TASK_TYPES = {"twitter": "Twitter"}
 #: Rows in a batch: small enough to be worked on within the processor's cache.
 _BATCH_ROWS = 16_384
 
@@ -152,7 +146,7 @@ class CheckNumberToSqlOperator(BaseOperator):
             sql_hook = self._sql_hook()
             with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
                 archive = Path(folder) / "result"
-                task = self._download(archive)
+                task = self.hook.download_results(self.checknumber_task_id, archive)
                 with open_results(archive, task_type=self.checknumber_task_type) as results:
                     report = self._load(sql_hook, task, results)
                     return self._tell(task, results, report)
@@ -182,22 +176,6 @@ class CheckNumberToSqlOperator(BaseOperator):
                 "name one whose hook is a DbApiHook."
             )
         return hook
-
-    def _download(self, path: Path) -> Task:
-        task = self._exported_task()
-        download_archive(_link(task), path, fresh_link=lambda: _link(self._exported_task()))
-        return task
-
-    def _exported_task(self) -> Task:
-        task = self.hook.get_task(self.checknumber_task_id)
-        if task.status is TaskStatus.FAILED:
-            raise TaskFailedError(failed(self.checknumber_task_id))
-        if task.status is not TaskStatus.EXPORTED or task.result_url is None:
-            raise CheckNumberTransientError(
-                f"CheckNumber task {self.checknumber_task_id} has no result yet (it is {task.raw_status!r}): "
-                "wait for it with CheckNumberTaskSensor, and run this task again."
-            )
-        return task
 
     def _load(self, sql_hook: DbApiHook, task: Task, results: ResultTable) -> LoadReport:
         check = Check(
@@ -242,16 +220,12 @@ class CheckNumberToSqlOperator(BaseOperator):
         return counts
 
 
-def _link(task: Task) -> str:
-    return task.result_url or ""
-
-
 def _type_by_answers(results: ResultTable) -> str:
     """Return the task type that the result's only column of answers is named after."""
     answers = [column.name for column in results.columns if column.kind == "boolean"]
     # Many products call their answers ``activated``, so that name tells nothing.
     if len(answers) == 1 and answers[0] != "activated":
-        return answers[0]
+        return _TASK_TYPES.get(answers[0], answers[0])
     raise TableError(
         "The result does not tell what was checked, which the column task_type needs: "
         "give task_type as the task was submitted, e.g. task_type='ws'."

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_checknumber.client import InvalidConnectionError, TaskStatus
+from airflow_provider_checknumber.client import CheckNumberTransientError, InvalidConnectionError, TaskStatus
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook, EkycProHook
+from airflow_provider_checknumber.results import ResultLinkRefusedError
 from airflow_provider_checknumber.sandbox import Sandbox
 
 Connect = Callable[..., None]
@@ -150,3 +152,42 @@ def test_the_key_is_masked_in_logs(connect: Connect, sandbox: Sandbox) -> None:
     connect(host=sandbox.url, password="a-key-that-logs-must-not-show")
     CheckNumberHook().test_connection()
     assert "a-key-that-logs" not in str(redact("sent a-key-that-logs-must-not-show"))
+
+
+def exported(hook: CheckNumberHook, numbers: Path) -> str:
+    """Submit the numbers and wait; return the task's id."""
+    task = hook.submit_task(numbers, "Twitter")
+    while not task.status.is_terminal:
+        time.sleep(0.05)
+        task = hook.get_task(task.task_id)
+    return task.task_id
+
+
+def test_results_come_as_one_frame_and_in_pieces(connect: Connect, sandbox: Sandbox, numbers: Path) -> None:
+    connect(host=sandbox.url, password=sandbox.api_key)
+    hook = CheckNumberHook()
+    task_id = exported(hook, numbers)
+    frame = hook.get_results_df(task_id)
+    assert sorted(frame["number"]) == ["+12025550100", "+12025550101"]
+    assert str(frame["twitter"].dtype) == "boolean"
+    assert [len(piece) for piece in hook.iter_results(task_id, chunk_rows=1)] == [1, 1]
+
+
+def test_a_result_that_is_not_there_yet_is_told(connect: Connect, numbers: Path) -> None:
+    with Sandbox(queue_seconds=60) as slow:
+        connect(host=slow.url, password=slow.api_key)
+        task = CheckNumberHook().submit_task(numbers, "Twitter")
+        with pytest.raises(CheckNumberTransientError, match="no result yet"):
+            CheckNumberHook().get_results_df(task.task_id)
+
+
+def test_results_are_taken_from_the_connections_result_hosts_only(
+    connect: Connect, sandbox: Sandbox, numbers: Path
+) -> None:
+    connect(host=sandbox.url, password=sandbox.api_key, extra={"result_hosts": "*.amazonaws.com, 127.0.0.1"})
+    task_id = exported(CheckNumberHook(), numbers)
+    assert len(CheckNumberHook().get_results_df(task_id)) == 2
+    connect(host=sandbox.url, password=sandbox.api_key, extra={"result_hosts": ["*.amazonaws.com"]})
+    with pytest.raises(ResultLinkRefusedError):
+        CheckNumberHook().get_results_df(task_id)
+    assert not sandbox.state()["result_calls_with_api_key"]
