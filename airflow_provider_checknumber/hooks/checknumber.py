@@ -311,16 +311,6 @@ class EkycProHook(CheckNumberHook):
     conn_type = "ekycpro"
     hook_name = "eKYC Pro"
 
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what the other hook returns for its type; Airflow before 3.2 does not ask inherited methods."""
-        return super().get_ui_field_behaviour()
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return what the other hook returns, for the same reason."""
-        return super().get_connection_form_widgets()
-
     # Airflow before 3.2 looks for these two in the class itself and passes over what it inherits.
 
     @classmethod
