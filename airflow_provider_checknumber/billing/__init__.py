@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow_provider_checknumber.billing.errors import (
     InstructionError,
+    RecordUnavailableError,
     UnknownOutcomeError,
-    UnreadableRecordError,
 )
 from airflow_provider_checknumber.billing.record import Memory, Submission
 from airflow_provider_checknumber.billing.submit import (
@@ -22,9 +22,9 @@ __all__ = [
     "Instructions",
     "Memory",
     "OnUnknown",
+    "RecordUnavailableError",
     "Service",
     "Submission",
     "UnknownOutcomeError",
-    "UnreadableRecordError",
     "submit_once",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_checknumber.client.errors import CheckNumberPermanentError
+from airflow_provider_checknumber.client.errors import CheckNumberPermanentError, CheckNumberTransientError
 
 
 class UnknownOutcomeError(CheckNumberPermanentError):
@@ -15,5 +15,5 @@ class InstructionError(CheckNumberPermanentError):
     """A person's instruction how to go on cannot be followed; nothing was sent."""
 
 
-class UnreadableRecordError(CheckNumberPermanentError):
-    """What is on record of earlier submissions cannot be read, so nothing was sent."""
+class RecordUnavailableError(CheckNumberTransientError):
+    """The place where submissions are on record does not answer, so nothing was sent."""

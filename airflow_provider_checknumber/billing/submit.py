@@ -8,7 +8,7 @@
                                     └── anything else ──▶ unknown: a person decides
 
 A create is billed when the service accepts it, has no idempotency key and cannot be looked up. So the
-intent is on record before the request leaves and the id right after the answer; a retry that finds an
+intent is on record before the request leaves and the id right after the answer; a later try that finds an
 intent without an id does not know, and says so. What a failed request means is a property of its error
 (``create_accepted`` in ``client.errors``):
 
@@ -18,24 +18,33 @@ fault                                             accepted?   why
 refused, name not resolved, TLS, connect timeout  no          the body is read only once a connection stands
 429                                               no          the service turned the request away
 500                                               no          the service documents it as free
-4xx, redirect                                     no          documented or seen as free, no task is made
-read timeout, reset after the body was begun      unknown     the service may have read all of it
+400, 401, 402, 403, 404, 413, redirect            no          documented or seen as free, no task is made
+408, read timeout, reset after the body began     unknown     the service may have read all of it
 502, 503, 504                                     unknown     a gateway gave up on the answer, not the request
 2xx that cannot be read                           unknown     it says accepted, but not as which task
 killed between intent and id                      unknown     as above, and nobody saw the answer
 ================================================  ==========  ============================================
+
+What no record can rule out: a worker that is suspended between its intent and its request, and wakes up
+after a person has looked, found nothing and allowed another submission.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from airflow_provider_checknumber.billing.errors import InstructionError, UnknownOutcomeError
+from airflow_provider_checknumber.billing.errors import (
+    InstructionError,
+    RecordUnavailableError,
+    UnknownOutcomeError,
+)
 from airflow_provider_checknumber.billing.record import Intent, Memory, Record, Submission
-from airflow_provider_checknumber.client.errors import CheckNumberError
+from airflow_provider_checknumber.client.errors import CheckNumberError, CheckNumberPermanentError
 from airflow_provider_checknumber.client.log import Log
 from airflow_provider_checknumber.client.models import Task, TaskStatus
 from airflow_provider_checknumber.client.timing import pause_before_next_try, worth_another_try
@@ -48,16 +57,21 @@ RESUBMIT = "resubmit"
 #: How often a create that was certainly not accepted is tried before its error is raised.
 _ATTEMPTS = 5
 
+#: How far the service's clock and a worker's may be apart.
+_CLOCK_SKEW = timedelta(minutes=15)
+
 
 class Instructions(Protocol):
     """A place where a person can say how to go on with one task instance."""
 
-    @property
-    def how_to(self) -> str:
-        """Return the command that leaves an instruction, with ``{}`` where its text goes."""
+    def command(self, instruction: str) -> str:
+        """Return the command that leaves ``instruction``, for messages."""
 
-    def take(self) -> str | None:
-        """Return the instruction and remove it, so that it is followed once; None where there is none."""
+    def read(self) -> str | None:
+        """Return the instruction, or None where there is none."""
+
+    def remove(self) -> None:
+        """Take the instruction away. Returns only once it cannot be read again, or raises."""
 
 
 class Service(Protocol):
@@ -91,75 +105,73 @@ def submit_once(
     :param log: for what was decided and why.
     :raises UnknownOutcomeError: the outcome of this or an earlier submission is unknown.
     :raises InstructionError: an instruction cannot be followed.
-    :raises UnreadableRecordError: the record cannot be read.
-    :raises CheckNumberError: the service certainly did not accept the submission.
+    :raises RecordUnavailableError: the record cannot be read or kept; nothing was sent.
+    :raises CheckNumberError: the service certainly did not accept the submission, or, with
+        ``on_unknown="resubmit"``, may have done so; or it could not be asked for a task that was given.
     """
     record = Record(memory)
-    desk = _Desk(submission, record, record.identity(submission), instructions, service, log)
-    if record.intent is not None:
-        desk.resolve(record.intent, on_unknown)
-    return desk.reuse() or desk.send()
+    case = _Case(submission, record, record.identity(submission), instructions, service, on_unknown, log)
+    if record.intent is not None or record.damaged:
+        return case.resolve() or case.reuse() or case.send()
+    return case.reuse() or case.send()
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """Everything that the decisions about one submission need."""
+class _Case:
+    """One submission, and everything that the decisions about it need."""
 
     submission: Submission
     record: Record
     identity: str
     instructions: Instructions
     service: Service
+    on_unknown: OnUnknown
     log: Log
 
-    def resolve(self, intent: Intent, on_unknown: OnUnknown) -> None:
-        """Decide what became of an earlier submission without an answer, or stop."""
-        instruction = self.instructions.take()
+    def resolve(self) -> str | None:
+        """Decide what became of an earlier submission without an answer on record, or stop."""
+        instruction = self.instructions.read()
+        if instruction is not None and instruction != RESUBMIT:
+            return self._adopt(instruction)
         if instruction == RESUBMIT:
-            self.log.warning("Submitting again, as instructed, though an earlier try may have been billed.")
-            self.record.withdraw()
-        elif instruction is not None:
-            self.record.settle(intent.identity, self._check(instruction, intent.numbers))
-        elif on_unknown == "resubmit":
-            self.log.warning(
-                "Submitting again (on_unknown='resubmit') though an earlier try may have been billed."
-            )
-            self.record.withdraw()
-        else:
-            raise self._unknown(intent, "an earlier try ended before an answer was on record")
+            self.instructions.remove()
+        elif self.on_unknown == "fail":
+            raise self._unknown("an earlier try ended before an answer was on record")
+        reason = "as instructed" if instruction else "on_unknown='resubmit'"
+        self.log.warning("Submitting again, %s, though an earlier try may have been billed.", reason)
+        self.record.withdraw()
+        return None
 
     def reuse(self) -> str | None:
         """Return the id to go on with where these numbers were submitted before, else None."""
         task_id = self.record.task_id(self.identity)
         if task_id is None:
             return None
-        instruction = self.instructions.take()
+        instruction = self.instructions.read()
+        if instruction is not None and instruction != RESUBMIT:
+            return self._adopt(instruction)
         if instruction == RESUBMIT:
+            self.instructions.remove()
             self.log.warning("Submitting again, as instructed; the numbers were billed as task %s.", task_id)
-            self.record.forget(self.identity)
-            return None
-        if instruction is not None:
-            found = self._check(instruction, self.submission.numbers)
-            self.record.settle(self.identity, found)
-            return found
-        if self._has_failed(task_id):
+        elif self._has_failed(task_id):
             self.log.warning("Task %s of these numbers failed at the service: submitting them anew.", task_id)
-            self.record.forget(self.identity)
-            return None
-        self.log.info(
-            "These numbers were submitted before as task %s: nothing was sent, nothing is billed. To submit "
-            "them again all the same, run `%s` and clear this task.",
-            task_id,
-            self.instructions.how_to.format(RESUBMIT),
-        )
-        return task_id
+        else:
+            self.log.info(
+                "These numbers were submitted before as task %s: nothing was sent, nothing is billed. To "
+                "submit them again all the same, run `%s` and clear this task.",
+                task_id,
+                self.instructions.command(RESUBMIT),
+            )
+            return task_id
+        self.record.forget(self.identity)
+        return None
 
     def send(self) -> str:
         """Submit, and put the answer on record. What certainly was not accepted is repeated."""
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=pause_before_next_try,
-            retry=retry_if_exception(worth_another_try),
+            retry=retry_if_exception(_certainly_refused_for_now),
             before_sleep=self._say_why,
             reraise=True,
         )
@@ -167,39 +179,69 @@ class _Desk:
         # In the log first: should the memory be out of reach now, this line is all there is.
         self.log.info("%s accepted the numbers as task %s.", self.submission.host, task.task_id)
         try:
-            self.record.settle(self.identity, task.task_id)
-        except Exception:
-            # The id is in hand, so the pipeline can go on; a retry will find the intent, and stop.
+            self.record.settle(task.task_id, self.identity)
+        except RecordUnavailableError:
+            # The id is in hand, so the pipeline can go on; a later try will find the intent, and stop.
             self.log.exception("Task %s could not be put on record; keep its id.", task.task_id)
         return task.task_id
 
     def _send(self) -> Task:
-        intent = self.record.intend(self.submission, self.identity)
+        try:
+            self.record.intend(self.submission, self.identity)
+        except RecordUnavailableError:
+            self._withdraw()  # Perhaps it was kept all the same, and would stop the next try for nothing.
+            raise
         try:
             return self.service.submit()
         except CheckNumberError as error:
-            if error.create_accepted is None:
-                raise self._unknown(intent, str(error)) from None
-            self.record.withdraw()
+            if error.create_accepted is False:
+                self._withdraw()
+            elif self.on_unknown == "fail":
+                raise self._unknown(str(error)) from None
             raise
+
+    def _withdraw(self) -> None:
+        # Where this fails, the next try takes the submission for unknown: a question too many, no bill.
+        with suppress(RecordUnavailableError):
+            self.record.withdraw()
 
     def _say_why(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         self.log.warning("%s The numbers were not accepted and not billed; trying again.", error)
 
-    def _check(self, task_id: str, numbers: int) -> str:
-        """Look up the id that a person found before anything relies on it."""
+    def _adopt(self, task_id: str) -> str:
+        """Take a task that a person found for this submission, having looked it up, and return its id."""
         try:
             task = self.service.get_task(task_id)
-        except CheckNumberError as error:
-            raise InstructionError(f"The task id given for this submission cannot be used: {error}") from None
-        if task.total > numbers:
+        except CheckNumberPermanentError as error:
             raise InstructionError(
-                f"Task {task_id}, given for this submission, checks {task.total:,} numbers, but only "
-                f"{numbers:,} were to be sent: it is another one. Give the right id."
+                f"The task id given for this submission cannot be used: {error} Nothing was sent. {self._give_another()}"
+            ) from None
+        intent = self.record.intent
+        expected = intent.numbers if intent else self.submission.numbers
+        if task.total > expected:
+            raise self._wrong_task(
+                task_id, f"checks {task.total:,} numbers, but only {expected:,} were to be sent"
             )
+        if intent and task.created_at and task.created_at < intent.at - _CLOCK_SKEW:
+            raise self._wrong_task(
+                task_id,
+                f"was made at {_utc(task.created_at)}, before they were to be sent at {_utc(intent.at)}",
+            )
+        self.instructions.remove()
+        # For the list as it is now, too: whoever gives an id does not expect another bill.
+        self.record.settle(task_id, self.identity, *([intent.identity] if intent else []))
         self.log.info("Going on with task %s, as instructed; nothing was sent.", task_id)
         return task_id
+
+    def _wrong_task(self, task_id: str, why: str) -> InstructionError:
+        return InstructionError(
+            f"Task {task_id}, given for this submission, {why}: it is another one. Nothing was sent. "
+            f"{self._give_another()}"
+        )
+
+    def _give_another(self) -> str:
+        return f"Give the right id with `{self.instructions.command('<its task id>')}`, then clear this task."
 
     def _has_failed(self, task_id: str) -> bool:
         """Tell whether the task ended as failed. Where that cannot be asked, its id is the one to use."""
@@ -209,11 +251,47 @@ class _Desk:
             self.log.warning("Task %s is on record, but could not be looked up: %s", task_id, error)
             return False
 
-    def _unknown(self, intent: Intent, happened: str) -> UnknownOutcomeError:
-        how_to = self.instructions.how_to
+    def _unknown(self, happened: str) -> UnknownOutcomeError:
+        intent = self.record.intent
         return UnknownOutcomeError(
-            f"It is unknown whether {intent.numbers:,} numbers for {intent.task_type!r}, about to be sent to "
-            f"{intent.host} at {intent.at}, were accepted and billed: {happened.rstrip('.')}. Nothing was sent "
-            "again. Look in the service's dashboard for a task of that time and size. If it is there, run "
-            f"`{how_to.format('<its id>')}`; if it is not, run `{how_to.format(RESUBMIT)}`. Then clear this task."
+            f"{_what_is_unknown(intent, self.submission, happened.rstrip('.'))} Nothing will be sent again until "
+            "somebody has looked: sign in to the service's dashboard and look for a task of that size and time.\n"
+            f"  It is there:      {self.instructions.command('<its task id>')}\n"
+            f"  It is not there:  {self.instructions.command(RESUBMIT)}\n"
+            "Run the one that fits (or set that Variable in Airflow's UI under Admin), then clear this task: it goes "
+            f"on with that id, or submits once more{self._changed(intent)}."
         )
+
+    def _changed(self, intent: Intent | None) -> str:
+        if intent is None or intent.identity == self.identity:
+            return ""
+        submission = self.submission
+        return (
+            f", and then what it is to submit by now: {submission.numbers:,} numbers for "
+            f"{submission.task_type!r} to {submission.host}"
+        )
+
+
+def _what_is_unknown(intent: Intent | None, submission: Submission, happened: str) -> str:
+    if intent is None:
+        return (
+            f"It is unknown whether {submission.numbers:,} numbers for {submission.task_type!r} were accepted by "
+            f"{submission.host} and billed: what is on record of this task's submissions cannot be read."
+        )
+    return (
+        f"It is unknown whether {intent.numbers:,} numbers for {intent.task_type!r}, on their way to {intent.host} "
+        f"at {_utc(intent.at)}, were accepted and billed: {happened}."
+    )
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _certainly_refused_for_now(error: BaseException) -> bool:
+    return (
+        worth_another_try(error)
+        and isinstance(error, CheckNumberError)
+        and error.create_accepted is False
+        and not isinstance(error, RecordUnavailableError)
+    )

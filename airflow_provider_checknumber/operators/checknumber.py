@@ -21,9 +21,14 @@ from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.numbers import NumberListError, PreparedNumbers, prepare_numbers
+from airflow_provider_checknumber.submission_memory import VariableInstructions, submission_memory
 from airflow_provider_checknumber.triggers.checknumber import left_running, timed_out
-from airflow_provider_checknumber.version_compat import VariableInstructions, submission_memory
-from airflow_provider_checknumber.waiting import ask_once, deferral, read_event
+from airflow_provider_checknumber.waiting import (
+    ask_once,
+    deferral,
+    raise_if_deferral_timed_out,
+    read_event,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,8 +49,9 @@ class CheckNumberSubmitOperator(BaseOperator):
 
     **Each accepted submission is billed, and no retry pays again.** What is about to be sent is on record
     before it is sent, and the service's id right after. A retry, or a clear of this task, returns the id
-    on record where numbers, task type and service are the same, and submits where they have changed. To
-    submit the same once more all the same, run the command that the task's log names, and clear the task.
+    on record where numbers, task type and service are the same (in any order), and submits where they have
+    changed, or where the service's task has failed. To submit the same once more all the same, run the
+    command that the task's log names, and clear the task.
 
     Where a worker or a connection died in between, nobody can know whether the service took the numbers:
     the task then fails without a retry, and its message says where to look and how to go on.
@@ -153,9 +159,17 @@ class CheckNumberSubmitOperator(BaseOperator):
         wait = Wait(poke_interval=self.poke_interval)
         deadline = time.monotonic() + self.timeout.total_seconds()
         while not ask_once(self.hook, checknumber_task_id, wait=wait, log=self.log):
-            if time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise AirflowSensorTimeout(timed_out(checknumber_task_id))
-            time.sleep(wait.pause())
+            time.sleep(min(wait.pause(), left))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral; a deadline that passed while no triggerer was alive ends the wait for good."""
+        raise_if_deferral_timed_out(
+            next_method, next_kwargs, timeout=self.timeout, execution_timeout=self.execution_timeout
+        )
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, *, checknumber_task_id: str
