@@ -71,7 +71,7 @@ def choose_table(archive: Archive, stack: ExitStack) -> RowSource:
     :raises NotAnArchiveError: when the download is something else.
     """
     if any(member.name == SPREADSHEET_MARK for member in archive.members):
-        return Spreadsheet(archive.path, name=archive.path.name, limits=archive.limits)
+        return Spreadsheet(archive.path, name=archive.path.name, limits=archive.limits, stack=stack)
     if not archive.is_zip:
         return _plain_table(archive)
     text = {
@@ -147,7 +147,7 @@ def _choose_spreadsheet(archive: Archive, members: Sequence[Member], stack: Exit
     with archive.open(chosen) as source, path.open("wb") as target:
         while data := source.read(BLOCK_SIZE):
             target.write(data)
-    return Spreadsheet(path, name=chosen.name, limits=limits)
+    return Spreadsheet(path, name=chosen.name, limits=limits, stack=stack)
 
 
 def _plain_table(archive: Archive) -> TextTables:

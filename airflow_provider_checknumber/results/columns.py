@@ -74,17 +74,20 @@ def column_kind(name: str, cells: Collection[str], *, task_type: str | None) -> 
     return "boolean" if words <= _ANSWER_WORDS and words & _ANSWERS.keys() else "text"
 
 
-def numbers(cells: list[str]) -> list[str]:
-    """Return a column of numbers with their ``+``; what is no number stays, without spaces around it."""
+def numbers(cells: list[str]) -> tuple[list[str], bool]:
+    """
+    Return a column of numbers with their ``+``, and whether it holds nothing else.
+
+    What is no number stays, without spaces around it.
+    """
     joined = "\n".join(cells)
     if _E164_COLUMN.fullmatch(joined):
-        return cells
+        return cells, True
     if _BARE_COLUMN.fullmatch(joined):
         complete = ("+" + joined.replace("\n", "\n+")).split("\n")
         if len(complete) == len(cells):
-            return complete
-    stripped = map(str.strip, cells)
-    return ["+" + cell if _BARE.fullmatch(cell) else cell for cell in stripped]
+            return complete, True
+    return ["+" + cell if _BARE.fullmatch(cell) else cell for cell in map(str.strip, cells)], False
 
 
 class Answers:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -61,8 +62,6 @@ class DelimitedTable:
             raise ArchiveLimitError(
                 f"{name} has {len(self.header)} columns, more than the {max_columns} allowed."
             )
-        self._folded_header = [cell.strip().lower() for cell in self.header]
-        self._header_line = self._delimiter.join(self.header).encode(errors="surrogateescape") + b"\n"
 
     def rows(self) -> Iterator[RawRows]:
         """
@@ -70,10 +69,12 @@ class DelimitedTable:
 
         :raises MalformedRowError: when a quotation mark is left open, so that where rows end is unknown.
         """
-        if self._rest:
-            yield self._read_block(self._rest)
-        for block in self._blocks:
-            yield self._read_block(block)
+        while block := self._next_block():
+            yield self._cut_up(block) or self._parse(block) or self._read_rows(block)
+
+    def _next_block(self) -> bytes:
+        block, self._rest = self._rest, b""
+        return block or next(self._blocks, b"")
 
     def _take_header(self) -> tuple[str, list[str]]:
         """Read the first line that is not empty; return the delimiter and the cells."""
@@ -94,22 +95,11 @@ class DelimitedTable:
         except LineTooLongError:
             raise ArchiveLimitError(f"A line of {self._name} has more than {MAX_LINE} bytes.") from None
 
-    def _read_block(self, block: bytes) -> RawRows:
-        if b"\r\n" in block and b'"' not in block:
+    def _cut_up(self, block: bytes) -> RawRows | None:
+        """Read a block whose lines are all regular and without quotation marks, None if it is not one."""
+        if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
-        columns = self._cut_up(block)
-        if columns is None:
-            return self._read_rows(block)
-        first = self._line
-        self._line += len(columns[0])
-        return RawRows(self._name, columns, range(first, self._line))
-
-    def _cut_up(self, block: bytes) -> list[list[str]] | None:
-        """Return a regular block's columns, or None where rows have to be looked at one by one."""
-        header = self._header_line
-        if b'"' in block or b"\r" in block or b"\0" in block or block.startswith((b"\n", header)):
-            return None
-        if b"\n\n" in block or b"\n" + header in block:
+        if any(mark in block for mark in (b'"', b"\r", b"\0", b"\n\n")) or block.startswith(b"\n"):
             return None
         width = len(self.header)
         raw = np.frombuffer(block, dtype=np.uint8)
@@ -126,19 +116,39 @@ class DelimitedTable:
             return None
         cells = text.replace("\n", self._delimiter).split(self._delimiter)
         cells.pop()
-        return [cells[place::width] for place in range(width)]
+        columns = [cells[place::width] for place in range(width)]
+        return self._rows(columns, range(self._line, self._line + len(columns[0])))
+
+    def _parse(self, block: bytes) -> RawRows | None:
+        """Read a block whose rows all fit the table, None if not all do; an unfinished row is put back."""
+        whole = _end_of_rows(block)
+        block, rest = block[:whole], block[whole:]
+        if b"\0" in block:
+            return None
+        try:
+            lines = _split(block.decode())
+            rows = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        if set(map(len, rows)) != {len(self.header)}:
+            return None
+        numbers: Sequence[int] = range(self._line, self._line + len(lines))
+        if len(lines) != len(rows):
+            heights = (1 + sum(cell.count("\n") for cell in row) for row in rows[:-1])
+            numbers = list(accumulate(heights, initial=self._line))
+        self._rest = rest
+        return self._rows([list(column) for column in zip(*rows, strict=True)], numbers, height=len(lines))
 
     def _read_rows(self, block: bytes) -> RawRows:
-        """Read an irregular block, and of the next ones as much as its last row goes on in them."""
+        """Read a block row by row, and as much of the next ones as its last row goes on in."""
         feeder = _LineFeeder(block, self._blocks)
         reader = csv.reader(feeder, delimiter=self._delimiter, strict=True)
         good: list[list[str]] = []
         lines: list[int] = []
         bad: list[BadRow] = []
-        while not feeder.at_block_end:
-            line = self._line + feeder.lines_fed
-            feeder.bytes_of_row = 0
-            fed = feeder.lines_fed
+        while not feeder.block_is_read:
+            fed = feeder.begin_row()
+            line = self._line + fed
             try:
                 row = next(reader)
             except (csv.Error, _RowTooLongError):
@@ -147,28 +157,52 @@ class DelimitedTable:
                         f"The row at line {line} of {self._name} has a quotation mark that is not closed.",
                         line=line,
                     ) from None
-                bad.append(BadRow(line, "misplaced quotation marks"))
+                bad.append(BadRow(line, "not readable as CSV"))
                 continue
-            reason = self._judge(row)
-            if reason:
-                bad.append(BadRow(line, reason))
-            elif row and [cell.strip().lower() for cell in row] != self._folded_header:
+            if len(row) < 2 and not any(map(str.strip, row)):
+                continue
+            if len(row) != len(self.header):
+                bad.append(BadRow(line, f"{len(row)} cells where the header has {len(self.header)}"))
+            elif any(map(_NO_TEXT.search, row)):
+                bad.append(BadRow(line, "bytes that are no text"))
+            else:
                 good.append(row)
                 lines.append(line)
-        self._line += feeder.lines_fed
+        self._rest = feeder.rest()
         columns = [list(column) for column in zip(*good, strict=True)] or [[] for _ in self.header]
-        return RawRows(self._name, columns, lines, bad)
+        return self._rows(columns, lines, bad, height=feeder.lines_fed)
 
-    def _judge(self, row: list[str]) -> str:
-        """Return what is wrong with a row, nothing where it is fine or empty."""
-        if len(row) != len(self.header):
-            if not any(map(str.strip, row)) and len(row) < 2:
-                row.clear()
-                return ""
-            return f"{len(row)} cells where the header has {len(self.header)}"
-        if any(map(_NO_TEXT.search, row)):
-            return "bytes that are no text"
-        return ""
+    def _rows(
+        self,
+        columns: list[list[str]],
+        lines: Sequence[int],
+        bad: Sequence[BadRow] = (),
+        *,
+        height: int | None = None,
+    ) -> RawRows:
+        self._line += len(lines) if height is None else height
+        return RawRows(self._name, columns, lines, list(bad))
+
+
+def _end_of_rows(block: bytes) -> int:
+    """
+    Return where the last row ends that is whole, going by quotation marks.
+
+    Where a mark stands within a cell that has none around it, this is wrong; reading row by row is not.
+    """
+    end = len(block)
+    if block.count(b'"') % 2 == 0:
+        return end
+    last_mark = block.rfind(b'"')
+    # An open cell began with the last mark that is followed by nothing but text; its row, before it.
+    return block.rfind(b"\n", 0, last_mark) + 1 or end
+
+
+def _split(text: str) -> list[str]:
+    """Return lines with their ends; what ``str.splitlines`` also takes for one may be part of a name."""
+    lines = text.split("\n")
+    lines.pop()
+    return [line + "\n" for line in lines]
 
 
 class _RowTooLongError(Exception):
@@ -179,41 +213,48 @@ class _LineFeeder:
     """
     Gives the csv module the lines of a block, and those of the next ones when a row goes on there.
 
-    Lines end with newline characters only: what ``str.splitlines`` takes for one may be part of a name.
+    :param block: the block.
+    :param more: the blocks after it.
     """
 
     def __init__(self, block: bytes, more: Iterator[bytes]) -> None:
         self._more = more
-        self._lines = self._split(block)
+        self._lines = _split(block.decode(errors="surrogateescape"))
         self._next = 0
+        self._row_length = 0
+        self._passed_on = False
+        #: Lines given so far.
         self.lines_fed = 0
-        self.bytes_of_row = 0
 
     @property
-    def at_block_end(self) -> bool:
-        """Whether the last line given was the last of a block."""
-        return self._next == len(self._lines)
+    def block_is_read(self) -> bool:
+        """Whether all lines of the block were given, perhaps with some of the next."""
+        return self._passed_on or self._next == len(self._lines)
+
+    def begin_row(self) -> int:
+        """Take note that a row begins; return how many lines there were before."""
+        self._row_length = 0
+        return self.lines_fed
+
+    def rest(self) -> bytes:
+        """Return the lines of the last block that were not given."""
+        return "".join(self._lines[self._next :]).encode(errors="surrogateescape")
 
     def __iter__(self) -> _LineFeeder:
         return self
 
     def __next__(self) -> str:
-        if self.at_block_end:
-            self._lines = self._split(next(self._more))
+        if self._next == len(self._lines):
+            self._lines = _split(next(self._more).decode(errors="surrogateescape"))
             self._next = 0
+            self._passed_on = True
         line = self._lines[self._next]
         self._next += 1
         self.lines_fed += 1
-        self.bytes_of_row += len(line)
-        if self.bytes_of_row > 2 * MAX_LINE:
+        self._row_length += len(line)
+        if self._row_length > 2 * MAX_LINE:
             raise _RowTooLongError
         return line
-
-    @staticmethod
-    def _split(block: bytes) -> list[str]:
-        lines = block.decode(errors="surrogateescape").split("\n")
-        lines.pop()
-        return [line + "\n" for line in lines]
 
 
 def _read_header(line: str) -> tuple[str, list[str]]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from airflow_provider_checknumber.results.archive import Archive, ArchiveLimits, Member, open_archive
 from airflow_provider_checknumber.results.columns import has_number_column
@@ -40,6 +40,7 @@ _MOST_BLOCKS_OF_ONE = 4
 _MOST_BYTES_OF_OTHERS = 16 << 20
 # A sheet ends at row 1,048,576; a few text columns of it may be all different.
 _MOST_SHARED_STRINGS = 4 << 20
+_MOST_BYTES_OF_STRINGS = 128 << 20
 _END_OF_ONE = re.compile(rb"</(?:\w+:)?(?:row|si)\b")
 
 
@@ -50,27 +51,29 @@ class Spreadsheet:
     :param path: the file.
     :param name: what a message calls it.
     :param limits: what reading it may cost.
+    :param stack: closes the file when the table is done with.
     :raises MissingExtraError: when openpyxl is not installed.
     :raises ArchiveLimitError: when reading it would fill the memory.
     :raises NoNumberColumnError: when no sheet has such a column.
     :raises UnreadableArchiveError: when it is damaged.
     """
 
-    def __init__(self, path: Path, *, name: str, limits: ArchiveLimits) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, name: str, limits: ArchiveLimits, stack: ExitStack) -> None:
         self.name = name
         self._limits = limits
         with open_archive(path, limits=limits) as archive:
             _refuse_bombs(archive, name)
-        self._sheet, self.header, self._first_row = self._find_sheet()
+        # Given as a stream: openpyxl refuses a path by its suffix, whatever is in the file. Opened once,
+        # for openpyxl reads a sheet that does not say its size to the end when it opens it.
+        book = _open_book(stack.enter_context(path.open("rb")), name)
+        stack.callback(book.close)
+        self._sheet, self.header, self._first_row = self._find_table(book.worksheets)
 
     def rows(self) -> Iterator[RawRows]:
         """Read the sheet below its header."""
-        with self._opened() as book:
-            numbered = enumerate(_sheet_rows(book.worksheets[self._sheet]), start=1)
-            below = islice(numbered, self._first_row, None)
-            while batch := list(islice(below, _ROWS_PER_BLOCK)):
-                yield self._columns(batch)
+        below = islice(enumerate(_sheet_rows(self._sheet, self.name), start=1), self._first_row, None)
+        while batch := list(islice(below, _ROWS_PER_BLOCK)):
+            yield self._columns(batch)
 
     def _columns(self, batch: Sequence[tuple[int, tuple[Any, ...]]]) -> RawRows:
         width = len(self.header)
@@ -78,77 +81,72 @@ class Spreadsheet:
         lines: list[int] = []
         bad: list[BadRow] = []
         for line, values in batch:
-            cells = [_as_text(value) for value in values]
-            while cells and not cells[-1]:
-                cells.pop()
-            if not cells or cells == self.header:
+            cells = _cells(values)
+            if not cells:
                 continue
             if len(cells) > width:
                 bad.append(BadRow(line, f"{len(cells)} cells where the header has {width}"))
             elif any("\0" in cell for cell in cells):
                 bad.append(BadRow(line, "bytes that are no text"))
             else:
-                # A sheet does not keep empty cells at the end of a row.
                 good.append(cells + [""] * (width - len(cells)))
                 lines.append(line)
         columns = [list(column) for column in zip(*good, strict=True)] or [[] for _ in self.header]
         return RawRows(self.name, columns, lines, bad)
 
-    def _find_sheet(self) -> tuple[int, list[str], int]:
-        """Return the place of the sheet to read, its header, and the row that is in."""
-        with self._opened() as book:
-            sheets = len(book.worksheets)
-            for place, sheet in enumerate(book.worksheets):
-                # Looked for in the first rows only: a table begins at the top.
-                for row, values in enumerate(islice(_sheet_rows(sheet), 100), start=1):
-                    cells = [_as_text(value).strip() for value in values]
-                    while cells and not cells[-1]:
-                        cells.pop()
-                    if not cells:
-                        continue
-                    if not has_number_column(cells):
-                        break
-                    if len(cells) > self._limits.max_columns:
-                        raise ArchiveLimitError(
-                            f"{self.name} has {len(cells)} columns, more than the "
-                            f"{self._limits.max_columns} allowed."
-                        )
-                    if sheets > 1:
-                        log.info("%s has %d sheets; reading sheet %d.", self.name, sheets, place + 1)
-                    return place, cells, row
-        raise NoNumberColumnError(f"None of the {sheets} sheets of {self.name} has a column named number.")
-
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        try:
-            import openpyxl
-        except ImportError:
-            raise MissingExtraError(
-                f"{self.name} is a spreadsheet, which needs openpyxl: "
-                "pip install 'airflow-provider-checknumber[xlsx]'."
-            ) from None
-        # Given as a stream: openpyxl refuses a path by its suffix, whatever is in the file.
-        with self._path.open("rb") as stream:
-            try:
-                book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            # Whatever a damaged file makes openpyxl stumble over, it is the file that is at fault.
-            except Exception:
-                raise _damaged(self.name) from None
-            yield book
+    def _find_table(self, sheets: Sequence[Any]) -> tuple[Any, list[str], int]:
+        """Return the sheet to read, its header, and the row that is in."""
+        for place, sheet in enumerate(sheets, start=1):
+            # Looked for in the first rows only: a table begins at the top.
+            for row, values in enumerate(islice(_sheet_rows(sheet, self.name), 100), start=1):
+                cells = _cells(values)
+                if not cells:
+                    continue
+                if not has_number_column(cells):
+                    break
+                if len(cells) > self._limits.max_columns:
+                    raise ArchiveLimitError(
+                        f"{self.name} has {len(cells)} columns, more than the {self._limits.max_columns} allowed."
+                    )
+                if len(sheets) > 1:
+                    log.info("%s has %d sheets; reading sheet %d.", self.name, len(sheets), place)
+                return sheet, cells, row
+        raise NoNumberColumnError(
+            f"None of the {len(sheets)} sheets of {self.name} has a column named number."
+        )
 
 
-def _sheet_rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
-    # The size that a sheet says it has is not believed: rows would be filled up to it.
-    sheet.reset_dimensions()
-    rows = sheet.iter_rows(values_only=True)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except Exception:
-            raise _damaged("The spreadsheet") from None
-        yield row
+def _open_book(stream: BinaryIO, name: str) -> Any:
+    try:
+        import openpyxl
+    except ImportError:
+        raise MissingExtraError(
+            f"{name} is a spreadsheet, which needs openpyxl: pip install 'airflow-provider-checknumber[xlsx]'."
+        ) from None
+    try:
+        return openpyxl.load_workbook(stream, read_only=True, data_only=True)
+    # Whatever a damaged file makes openpyxl stumble over, it is the file that is at fault.
+    except Exception:
+        raise _damaged(name) from None
+
+
+def _sheet_rows(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
+    try:
+        # The size that a sheet says it has is not believed: rows would be filled up to it.
+        sheet.reset_dimensions()
+        rows = sheet.iter_rows(values_only=True)
+        while (row := next(rows, None)) is not None:
+            yield row
+    except Exception:
+        raise _damaged(name) from None
+
+
+def _cells(values: Sequence[Any]) -> list[str]:
+    """Return a row's cells as text, without empty ones at its end, some of which a sheet keeps."""
+    cells = [_as_text(value) for value in values]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def _as_text(value: Any) -> str:
@@ -175,11 +173,12 @@ def _refuse_bombs(archive: Archive, name: str) -> None:
     for member in archive.members:
         if member.suffix not in (".xml", ".rels"):
             continue
-        streamed = member.name.startswith("xl/worksheets/") or member.stem == "sharedstrings"
-        if not streamed and member.size > _MOST_BYTES_OF_OTHERS:
-            raise ArchiveLimitError(
-                f"{member.name} of {name} has {member.size} bytes, which no result's has."
-            )
+        if not member.name.startswith("xl/worksheets/"):
+            allowed = _MOST_BYTES_OF_STRINGS if _is_strings(member) else _MOST_BYTES_OF_OTHERS
+            if member.size > allowed:
+                raise ArchiveLimitError(
+                    f"{member.name} of {name} has {member.size} bytes, which no result's has."
+                )
         _look_through(archive, member, name)
 
 
@@ -191,16 +190,18 @@ def _look_through(archive: Archive, member: Member, name: str) -> None:
         while chunk := stream.read(BLOCK_SIZE):
             data = tail + chunk
             tail = data[-16:]
-            if b"<!DOCTYPE" in data:
-                raise UnreadableArchiveError(
-                    f"{member.name} of {name} has a document type, which no result's has."
-                )
+            # NUL: UTF-16, in which nothing of this would be found.
+            if b"<!DOCTYPE" in data or b"\0" in data:
+                raise UnreadableArchiveError(f"{member.name} of {name} is written as no result's is.")
             found = sum(1 for _ in _END_OF_ONE.finditer(data))
             ends += found
             blocks_of_one = 0 if found else blocks_of_one + 1
-            too_many = member.stem == "sharedstrings" and ends > _MOST_SHARED_STRINGS
-            if blocks_of_one > _MOST_BLOCKS_OF_ONE or too_many:
+            if blocks_of_one > _MOST_BLOCKS_OF_ONE or (_is_strings(member) and ends > _MOST_SHARED_STRINGS):
                 raise ArchiveLimitError(f"{member.name} of {name} would not fit into memory.")
+
+
+def _is_strings(member: Member) -> bool:
+    return member.stem == "sharedstrings"
 
 
 def _damaged(name: str) -> ResultError:

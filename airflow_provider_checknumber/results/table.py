@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Literal, get_args
 
 from airflow_provider_checknumber.results.columns import (
@@ -114,23 +115,14 @@ class ResultTable:
         self.counts = ResultCounts()
         answers = {column.name: Answers() for column in self.columns if column.kind == "boolean"}
         for raw in self._source.rows():
-            values = [self._values(raw, place, answers) for place in range(len(self.columns))]
-            lines, bad = _without_blank_numbers(raw, values)
+            values, lines, bad = self._convert(raw, answers)
             self._count(values, bad)
             if bad and on_bad_row == "fail":
-                first = min(bad)
-                raise MalformedRowError(
-                    f"Line {first.line} of {raw.member} does not fit the table ({first.reason}); "
-                    'nothing was taken from it. Set on_bad_row="skip" to leave such rows out.',
-                    line=first.line,
-                )
+                raise _malformed(raw.member, min(bad))
             for start in range(0, len(lines), max_rows):
-                part = lines[start : start + max_rows]
-                columns = (
-                    values
-                    if len(part) == len(lines)
-                    else [column[start : start + max_rows] for column in values]
-                )
+                stop = start + max_rows
+                columns = values if stop - start >= len(lines) else [column[start:stop] for column in values]
+                part = lines[start:stop]
                 yield ResultBatch(part[0], columns, None if isinstance(part, range) else part, raw.member)
         for name, answer in answers.items():
             if answer.unexpected:
@@ -140,14 +132,20 @@ class ResultTable:
                     self.member,
                 )
 
-    def _values(self, raw: RawRows, place: int, answers: dict[str, Answers]) -> list[Any]:
-        column = self.columns[place]
-        cells = raw.columns[self._order[place]]
-        if column.kind == "number":
-            return numbers(cells)
-        if column.kind == "boolean":
-            return answers[column.name].convert(cells)
-        return texts(cells)
+    def _convert(
+        self, raw: RawRows, answers: dict[str, Answers]
+    ) -> tuple[list[list[Any]], Sequence[int], list[BadRow]]:
+        """Return rows as values in columns, the line of each, and the bad rows that are left out."""
+        number_cells, *others = (raw.columns[place] for place in self._order)
+        number_values, only_numbers = numbers(number_cells)
+        values = [number_values, *map(self._values, self.columns[1:], others, repeat(answers))]
+        if only_numbers:
+            return values, raw.lines, raw.bad
+        return _without_strays(raw, values)
+
+    @staticmethod
+    def _values(column: ResultColumn, cells: list[str], answers: dict[str, Answers]) -> list[Any]:
+        return answers[column.name].convert(cells) if column.kind == "boolean" else texts(cells)
 
     def _count(self, values: Sequence[Sequence[Any]], bad: Sequence[BadRow]) -> None:
         self.counts.rows_read += len(values[0]) + len(bad)
@@ -156,16 +154,27 @@ class ResultTable:
             self.counts.not_determined += values[self._answer].count(None)
 
 
-def _without_blank_numbers(raw: RawRows, values: list[list[Any]]) -> tuple[Sequence[int], list[BadRow]]:
-    """Take rows without a number out of ``values``; return the lines left and all bad rows."""
-    if "" not in values[0]:
-        return raw.lines, raw.bad
-    kept = [index for index, number in enumerate(values[0]) if number]
-    blank = [
-        BadRow(line, "no number") for line, number in zip(raw.lines, values[0], strict=True) if not number
-    ]
-    values[:] = [[column[index] for index in kept] for column in values]
-    return [raw.lines[index] for index in kept], [*raw.bad, *blank]
+def _without_strays(
+    raw: RawRows, values: list[list[Any]]
+) -> tuple[list[list[Any]], Sequence[int], list[BadRow]]:
+    """Leave out headers that are repeated and rows without a number; return values, lines and bad rows."""
+    strays = {
+        index for index, number in enumerate(values[0]) if not number or number.lower() == NUMBER_COLUMN
+    }
+    if not strays:
+        return values, raw.lines, raw.bad
+    blank = [BadRow(raw.lines[index], "no number") for index in sorted(strays) if not values[0][index]]
+    kept = [index for index in range(len(raw.lines)) if index not in strays]
+    values = [[column[index] for index in kept] for column in values]
+    return values, [raw.lines[index] for index in kept], [*raw.bad, *blank]
+
+
+def _malformed(member: str, row: BadRow) -> MalformedRowError:
+    return MalformedRowError(
+        f"Line {row.line} of {member} does not fit the table ({row.reason}); nothing was taken from it. "
+        'Set on_bad_row="skip" to leave such rows out.',
+        line=row.line,
+    )
 
 
 def _answer_column(columns: Sequence[ResultColumn], task_type: str | None) -> int | None:
