@@ -34,6 +34,7 @@ from airflow_provider_checknumber.text import BLOCK_SIZE
 log = logging.getLogger(__name__)
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -171,7 +172,7 @@ def _looks_like_text(head: bytes) -> bool:
     """Return whether a file may be a table: printable, with several cells, and no markup or JSON."""
     first = head.partition(b"\n")[0]
     separators = any(delimiter.encode() in first for delimiter in DELIMITERS)
-    return separators and b"\0" not in head and not head.lstrip().startswith((b"<", b"{", b"["))
+    return separators and not _CONTROL.search(head) and not head.lstrip().startswith((b"<", b"{", b"["))
 
 
 def _natural_order(member: Member) -> list[tuple[int, str]]:

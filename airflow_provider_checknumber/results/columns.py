@@ -21,8 +21,8 @@ DOCUMENTED_ANSWERS = frozenset({"activated", "htx", "twitter"})
 _ANSWERS: dict[str, bool | None] = {"yes": True, "no": False}
 # What an undetermined answer has been seen to look like: enough to know a column of answers by.
 _ANSWER_WORDS = frozenset({"yes", "no", "unknown", "undetermined"})
-_E164_COLUMN = re.compile(r"(?:\+[1-9][0-9]{1,14}(?:\n|\Z))++")
-_BARE_COLUMN = re.compile(r"(?:[1-9][0-9]{1,14}(?:\n|\Z))++")
+_E164_COLUMN = re.compile(r"\+[1-9][0-9]{1,14}(?:\n\+[1-9][0-9]{1,14})*+")
+_BARE_COLUMN = re.compile(r"[1-9][0-9]{1,14}(?:\n[1-9][0-9]{1,14})*+")
 _BARE = re.compile(r"[1-9][0-9]{1,14}")
 
 

@@ -79,7 +79,10 @@ class DelimitedTable:
     def _take_header(self) -> tuple[str, list[str]]:
         """Read the first line that is not empty; return the delimiter and the cells."""
         first = next(self._blocks, b"")
-        begin = len(first) - len(first.lstrip(b"\r\n"))
+        while first and not (text := first.lstrip(b"\r\n")):
+            self._line += first.count(b"\n")
+            first = next(self._blocks, b"")
+        begin = len(first) - len(text) if first else 0
         end = first.find(b"\n", begin) + 1
         self._rest = first[end:]
         self._line += first.count(b"\n", 0, end)
