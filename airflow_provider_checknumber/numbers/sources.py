@@ -22,6 +22,7 @@ from airflow_provider_checknumber.numbers.errors import (
     NumberFileNotFoundError,
     NumberListError,
 )
+from airflow_provider_checknumber.numbers.headings import is_heading
 from airflow_provider_checknumber.numbers.tables import csv_blocks, parquet_blocks
 from airflow_provider_checknumber.text import (
     ByteStream,
@@ -37,8 +38,6 @@ _PARQUET_MAGIC = b"PAR1"
 _VALUES_PER_BLOCK = 16_384
 
 _FIRST_TEXT = re.compile(rb"\S[^\n]*")
-# Words without a digit, and no e-mail address: a heading, not a value gone wrong.
-_HEADING = re.compile(r"[\"']?[^\W\d][^\d@+\0\ufffd]*")
 
 
 @runtime_checkable
@@ -140,7 +139,7 @@ def _text_blocks(text: Iterator[bytes]) -> Iterator[Block]:
     for data in text:
         if not begun and (first := _FIRST_TEXT.search(data)):
             begun = True
-            if _HEADING.fullmatch(first.group().decode(errors="replace")):
+            if is_heading(first.group().decode(errors="replace")):
                 # Emptied, not removed, so that the lines after it keep their numbers.
                 data = data[: first.start()] + data[first.end() :]
         count = data.count(b"\n")

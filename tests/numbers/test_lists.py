@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import struct
 import weakref
 from pathlib import Path
@@ -60,6 +59,7 @@ def test_a_plain_list_is_sent_as_it_is(tmp_path):
         f"phone number\n{A}\n{B}\n",
         f"\n\nNuméro\r\n{A}\r\n{B}\r\n",
         f'"number"\n{A}\n{B}\n',
+        f"Phone_Number (E.164)\n{A}\n{B}\n",
     ],
     ids=[
         "no newline at the end",
@@ -72,6 +72,7 @@ def test_a_plain_list_is_sent_as_it_is(tmp_path):
         "heading",
         "heading below empty lines",
         "quoted heading",
+        "heading with a standard's name",
     ],
 )
 def test_untidy_files_are_taken_as_they_come(text):
@@ -91,6 +92,14 @@ def test_another_encoding_can_be_named():
 
 def test_gzip_is_known_by_its_first_bytes():
     assert sent(gzip.compress(f"{A}\n".encode()) + gzip.compress(f"{B}\n".encode())) == [A, B]
+
+
+@pytest.mark.parametrize("line", ["hello", "not-a-number", "N/A", "number +90", "0532", "---"])
+def test_a_first_line_that_is_no_known_heading_is_not_dropped(line):
+    with pytest.raises(InvalidNumbersError) as caught:
+        sent(f"{line}\n{A}\n".encode())
+
+    assert caught.value.line_numbers == (1,)
 
 
 def test_only_the_first_line_can_be_a_heading():
@@ -193,7 +202,7 @@ def test_a_folder_is_no_list(tmp_path):
 @pytest.mark.parametrize("damage", [slice(0, -9), slice(0, 20)])
 def test_damaged_gzip_is_refused(damage):
     with pytest.raises(NumberListError, match="damaged or cut off"):
-        sent(gzip.compress(os.urandom(99) + b"\n")[damage])
+        sent(gzip.compress(f"{A}\n{B}\n{C}\n".encode())[damage])
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory():
