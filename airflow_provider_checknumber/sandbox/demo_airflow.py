@@ -128,8 +128,8 @@ class PrivateAirflow:
                 _signal_group(process, signal.SIGKILL)
 
             timer = threading.Timer(timeout, stop)
-            timer.start()
             try:
+                timer.start()
                 for line in process.stdout or ():
                     lines.append(line.rstrip("\n"))
                     if on_line is not None:
