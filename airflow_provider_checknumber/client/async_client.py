@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import aiohttp
+from requests.utils import get_environ_proxies, select_proxy
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_checknumber.client import faults, protocol
@@ -39,6 +40,7 @@ class AsyncCheckNumberClient:
         self.endpoint = endpoint
         self.timing = timing or Timing()
         self._session: aiohttp.ClientSession | None = None
+        self._proxy = _proxy_for(endpoint.base_url)
 
     async def __aenter__(self) -> AsyncCheckNumberClient:
         """Open the session."""
@@ -84,7 +86,8 @@ class AsyncCheckNumberClient:
     async def _retrying(self, call: Call, read: Callable[..., T]) -> T:
         if self._session is None:
             raise RuntimeError("Use the client as an async context manager.")
-        timeout = self.timing.read
+        if self.timing.attempts == 1:  # As all the waits ask; tenacity takes longer than the rest of it.
+            return await self._try(self._session, call, read)
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(self.timing.attempts),
             wait=pause_before_next_try,
@@ -92,10 +95,13 @@ class AsyncCheckNumberClient:
             reraise=True,
         ):
             with attempt:
-                form = aiohttp.FormData(call.fields) if call.fields else None
-                answer = await self._send(self._session, call, body=form, read_timeout=timeout)
-                return read(answer, call=call, endpoint=self.endpoint)
+                return await self._try(self._session, call, read)
         raise AssertionError("tenacity returns or raises")
+
+    async def _try(self, session: aiohttp.ClientSession, call: Call, read: Callable[..., T]) -> T:
+        form = aiohttp.FormData(call.fields) if call.fields else None
+        answer = await self._send(session, call, body=form, read_timeout=self.timing.read)
+        return read(answer, call=call, endpoint=self.endpoint)
 
     async def _send(
         self,
@@ -114,6 +120,7 @@ class AsyncCheckNumberClient:
                 headers={"X-API-Key": self.endpoint.api_key, "Accept": "application/json"},
                 timeout=aiohttp.ClientTimeout(sock_connect=self.timing.connect, sock_read=read_timeout),
                 allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 async with asyncio.timeout(self.timing.read):
                     return await _read_answer(response)
@@ -134,8 +141,17 @@ def _new_session(*, limit: int) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit, ssl=ssl_context()),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,  # As requests does: a proxy that the worker needs, the triggerer needs too.
     )
+
+
+def _proxy_for(url: str) -> str | None:
+    """
+    Return the proxy that requests would take: one that the worker needs, the triggerer needs too.
+
+    aiohttp's own ``trust_env`` looks it up for every request, in a thread.
+    """
+    proxy: str | None = select_proxy(url, get_environ_proxies(url))
+    return proxy if proxy and proxy.startswith(("http://", "https://")) else None
 
 
 async def _read_answer(response: aiohttp.ClientResponse) -> Answer:
