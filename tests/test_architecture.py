@@ -19,7 +19,7 @@ EVERY_FILE = sorted(
     file for top in (PACKAGE, ROOT / "tests", ROOT / "example_dags") for file in top.rglob("*.py")
 )
 
-WITHOUT_AIRFLOW = ("client", "numbers", "results", "sandbox", "warehouse")
+WITHOUT_AIRFLOW = ("billing", "client", "numbers", "results", "sandbox", "warehouse")
 MAY_PRINT = ("sandbox/__main__.py", "sandbox/demo.py")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
@@ -90,6 +90,26 @@ def test_a_layer_below_the_operators_never_imports_one_above_it(layer):
         relative(file): bad
         for file in (PACKAGE / layer).rglob("*.py")
         if (bad := [m for m in imports(parse(file), for_types=True) if m.startswith(forbidden)])
+    }
+
+    assert offenders == {}
+
+
+def test_airflow_is_reached_through_what_is_the_same_in_every_version():
+    """Providers' compatibility layer has one path for all versions; what differs sits in version_compat."""
+    same_everywhere = ("airflow.providers.", "airflow.triggers.base")
+    files = [file for file in MODULES if file.name != "version_compat.py"]
+
+    offenders = {
+        relative(file): bad
+        for file in files
+        if (
+            bad := [
+                m
+                for m in imports(parse(file), for_types=True)
+                if is_airflow(m) and not m.startswith(same_everywhere)
+            ]
+        )
     }
 
     assert offenders == {}

@@ -8,13 +8,14 @@ import inspect
 import pytest
 
 PACKAGE = "airflow_provider_checknumber"
-LAYERS = ["client", "numbers", "results", "warehouse", "sandbox"]
+LAYERS = ["billing", "client", "numbers", "results", "warehouse", "sandbox"]
 
 FOR_DAG_AUTHORS = {
     "hooks.checknumber": {"CheckNumberHook", "EkycProHook"},
     "operators.checknumber": {"CheckNumberSubmitOperator"},
     "sensors.checknumber": {"CheckNumberTaskSensor"},
     "triggers.checknumber": {"CheckNumberTaskTrigger"},
+    "transfers.checknumber_to_object_storage": {"CheckNumberToObjectStorageOperator"},
     "transfers.checknumber_to_sql": {"CheckNumberToSqlOperator"},
 }
 
