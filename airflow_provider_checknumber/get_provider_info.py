@@ -105,6 +105,11 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": "Common SQL",
                 "python-module": f"{_PACKAGE}.transfers.checknumber_to_sql",
             },
+            {
+                "source-integration-name": name,
+                "target-integration-name": "Object Storage",
+                "python-module": f"{_PACKAGE}.transfers.checknumber_to_object_storage",
+            },
         ],
         "connection-types": [
             {
