@@ -13,6 +13,8 @@ from airflow_provider_checknumber.billing.submit import (
     Instructions,
     OnUnknown,
     Service,
+    recall,
+    submit_each,
     submit_once,
 )
 
@@ -26,5 +28,7 @@ __all__ = [
     "Service",
     "Submission",
     "UnknownOutcomeError",
+    "recall",
+    "submit_each",
     "submit_once",
 ]

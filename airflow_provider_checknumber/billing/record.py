@@ -50,8 +50,9 @@ class Submission:
     """
     What is to be submitted.
 
-    :param fingerprint: of the numbers, independent of their order.
-    :param numbers: how many there are.
+    :param fingerprint: what it is known by: of the numbers, independent of their order, or of the query that
+        yields them.
+    :param numbers: how many there are; 0 where they have not been counted yet.
     :param task_type: the service's name of the check.
     :param host: the service's host.
     """
@@ -164,13 +165,14 @@ class Record:
         self.intent = None
         self._save()
 
-    def forget(self, identity: str) -> None:
+    def forget(self, *identities: str) -> None:
         """
-        Drop the submission, so that the same one can be made anew.
+        Drop submissions, so that the same ones can be made anew.
 
         :raises RecordUnavailableError: it could not be kept.
         """
-        del self._tasks[identity]
+        for identity in identities:
+            del self._tasks[identity]
         self._save()
 
     def _parse(self, text: str) -> None:
@@ -189,6 +191,7 @@ class Record:
         intent = self.intent.to_json() if self.intent else None
         document = json.dumps({"salt": self._salt, "tasks": self._tasks, "intent": intent})
         _patiently("be kept", lambda: self._memory.save(document))
+        self.damaged = False
 
 
 def _patiently(what: str, call: Callable[[], T]) -> T:

@@ -31,6 +31,7 @@ after a person has looked, found nothing and allowed another submission.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,9 +112,79 @@ def submit_once(
     """
     record = Record(memory)
     case = _Case(submission, record, record.identity(submission), instructions, service, on_unknown, log)
-    if record.intent is not None or record.damaged:
-        return case.resolve() or case.reuse() or case.send()
-    return case.reuse() or case.send()
+    return case.recall() or case.send()
+
+
+def recall(
+    submission: Submission,
+    *,
+    memory: Memory,
+    instructions: Instructions,
+    service: Service,
+    on_unknown: OnUnknown,
+    log: Log,
+) -> str | None:
+    """
+    Return what :func:`submit_once` would return without sending, None where it would send.
+
+    For a submission that is known by something else than its numbers, before these have been read.
+
+    :param submission: its ``numbers`` may be 0, for not counted yet.
+    :raises CheckNumberError: as :func:`submit_once`; nothing was sent.
+    """
+    record = Record(memory)
+    case = _Case(submission, record, record.identity(submission), instructions, service, on_unknown, log)
+    return case.recall()
+
+
+def submit_each(
+    batches: Sequence[tuple[Submission, Service]],
+    *,
+    memory: Memory,
+    instructions: Instructions,
+    on_unknown: OnUnknown,
+    log: Log,
+) -> list[str]:
+    """
+    Submit one list in several batches, each once; a later try goes on with the first that is not on record.
+
+    :param batches: what is to be sent, with what sends it; no two the same.
+    :return: the service's ids, in the order of the batches.
+    :raises CheckNumberError: as :func:`submit_once`. Batches that were accepted before are on record.
+    """
+    record = Record(memory)
+    cases = [
+        _Case(submission, record, record.identity(submission), instructions, service, on_unknown, log)
+        for submission, service in batches
+    ]
+    if len(cases) > 1:
+        _follow_for_all(cases, record, instructions)
+    # The open one first, for which a person may have left the id.
+    is_open = [case for case in cases if record.intent and case.identity == record.intent.identity]
+    found = {case.identity: case.recall() for case in is_open}
+    return [found.get(case.identity) or case.recall() or case.send() for case in cases]
+
+
+def _follow_for_all(cases: Sequence[_Case], record: Record, instructions: Instructions) -> None:
+    """Follow an instruction that is about no single batch, or refuse it."""
+    instruction = instructions.read()
+    known = [case.identity for case in cases if record.task_id(case.identity) is not None]
+    if record.intent is not None:
+        about_all = all(case.identity != record.intent.identity for case in cases)
+    else:
+        about_all = bool(known) or record.damaged
+    if instruction is None or not about_all:
+        return
+    if instruction != RESUBMIT:
+        raise InstructionError(
+            f"Task {instruction} was given for a list of {len(cases)} batches, and none of them is known to wait for "
+            "an id. Nothing was sent. To submit the list as it is now, run "
+            f"`{instructions.command(RESUBMIT)}`, then clear this task."
+        )
+    if record.intent is None and known:
+        instructions.remove()
+        cases[0].log.warning("Submitting all %d batches again, as instructed.", len(cases))
+        record.forget(*known)
 
 
 @dataclass(frozen=True)
@@ -127,6 +198,12 @@ class _Case:
     service: Service
     on_unknown: OnUnknown
     log: Log
+
+    def recall(self) -> str | None:
+        """Return the id to go on with, None where the numbers have to be sent."""
+        if self.record.intent is not None or self.record.damaged:
+            return self.resolve() or self.reuse()
+        return self.reuse()
 
     def resolve(self) -> str | None:
         """Decide what became of an earlier submission without an answer on record, or stop."""
@@ -219,7 +296,7 @@ class _Case:
             ) from None
         intent = self.record.intent
         expected = intent.numbers if intent else self.submission.numbers
-        if task.total > expected:
+        if expected and task.total > expected:
             raise self._wrong_task(
                 task_id, f"checks {task.total:,} numbers, but only {expected:,} were to be sent"
             )
@@ -267,7 +344,7 @@ class _Case:
             return ""
         submission = self.submission
         return (
-            f", and then what it is to submit by now: {submission.numbers:,} numbers for "
+            f", and then what it is to submit by now: {_numbers(submission.numbers)} for "
             f"{submission.task_type!r} to {submission.host}"
         )
 
@@ -275,13 +352,17 @@ class _Case:
 def _what_is_unknown(intent: Intent | None, submission: Submission, happened: str) -> str:
     if intent is None:
         return (
-            f"It is unknown whether {submission.numbers:,} numbers for {submission.task_type!r} were accepted by "
+            f"It is unknown whether {_numbers(submission.numbers)} for {submission.task_type!r} were accepted by "
             f"{submission.host} and billed: what is on record of this task's submissions cannot be read."
         )
     return (
         f"It is unknown whether {intent.numbers:,} numbers for {intent.task_type!r}, on their way to {intent.host} "
         f"at {_utc(intent.at)}, were accepted and billed: {happened}."
     )
+
+
+def _numbers(count: int) -> str:
+    return f"{count:,} numbers" if count else "the numbers"
 
 
 def _utc(moment: datetime) -> str:
