@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 #: Bytes that a download may have, unless told otherwise.
 MAX_DOWNLOAD_BYTES = 8 << 30
 
-_CHUNK = 1 << 18
+# Bytes taken at a time: what has come of a piece when the connection drops is lost with it.
+_PIECE = 1 << 14
 # What hosts of signed links answer when one is no longer good.
 _EXPIRED = frozenset({403, 404, 410})
 _SECONDS_BETWEEN_REPORTS = 15.0
@@ -228,7 +229,7 @@ class _Download:
         self._total = int(part[2])
 
     def _receive(self, response: requests.Response) -> None:
-        pieces = response.iter_content(_CHUNK)
+        pieces = response.iter_content(_PIECE)
         while True:
             try:
                 piece = next(pieces, b"")
@@ -266,8 +267,9 @@ class _Download:
             )
 
     def _restart(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+        if self._received:
+            self._file.seek(0)
+            self._file.truncate()
         self._received = 0
         self._total = None
         self._validator = None
