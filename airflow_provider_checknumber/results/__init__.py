@@ -18,6 +18,7 @@ from airflow_provider_checknumber.results.errors import (
     UnreadableArchiveError,
     UnsafeArchiveError,
 )
+from airflow_provider_checknumber.results.frames import iter_frames, read_frame
 from airflow_provider_checknumber.results.reading import open_results
 from airflow_provider_checknumber.results.table import OnBadRow, ResultBatch, ResultCounts, ResultTable
 
@@ -42,5 +43,7 @@ __all__ = [
     "UnreadableArchiveError",
     "UnsafeArchiveError",
     "download_archive",
+    "iter_frames",
     "open_results",
+    "read_frame",
 ]

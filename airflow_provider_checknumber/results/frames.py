@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from airflow_provider_checknumber.results.table import OnBadRow, ResultBatch, ResultTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DTYPES = {"number": "string", "text": "string", "boolean": "boolean"}
 
@@ -37,6 +39,8 @@ def read_frame(table: ResultTable, *, on_bad_row: OnBadRow = "fail") -> pd.DataF
 
     :raises ResultError: as :meth:`ResultTable.batches` does.
     """
+    import pandas as pd
+
     frames = list(iter_frames(table, on_bad_row=on_bad_row))
     if not frames:
         return _frame(table, ResultBatch(1, [[] for _ in table.columns]), 0)
@@ -44,6 +48,9 @@ def read_frame(table: ResultTable, *, on_bad_row: OnBadRow = "fail") -> pd.DataF
 
 
 def _frame(table: ResultTable, batch: ResultBatch, start: int) -> pd.DataFrame:
+    # Imported where it is needed: Airflow parses DAG files often, and pandas takes its time.
+    import pandas as pd
+
     columns = {
         column.name: pd.array(values, dtype=_DTYPES[column.kind])
         for column, values in zip(table.columns, batch.columns, strict=True)
