@@ -109,7 +109,6 @@ def parquet_blocks(source: ByteStream, stream: Any, name: str, column: str | Non
     :raises NumberListError: when pyarrow is missing or cannot read the file.
     """
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise NumberListError(
@@ -132,7 +131,10 @@ def parquet_blocks(source: ByteStream, stream: Any, name: str, column: str | Non
                 values = batch.column(0).to_pylist()
                 yield Block(encode_values(values), range(line, line + len(values)))
                 line += len(values)
-        except (pa.ArrowException, OSError):
+        except NumberListError:
+            raise
+        # Whatever a damaged file makes pyarrow stumble over, it is the file that is at fault.
+        except Exception:
             raise NumberListError(f"{name} is damaged or no Parquet file that pyarrow can read.") from None
 
 
