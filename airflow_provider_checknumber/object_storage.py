@@ -68,6 +68,16 @@ def locate(path: str | Location) -> Location:
     return located
 
 
+def file_to_open(path: str | Location) -> Path | RemoteFile:
+    """
+    Return a file that opens itself, wherever it is.
+
+    :raises StorageSetupError: there is no file system for the URI here.
+    """
+    located = locate(path)
+    return located if isinstance(located, Path) else RemoteFile(located)
+
+
 def bucket_and_key(location: Location) -> tuple[str | None, str]:
     """Return what transfer operators ask for: the bucket, None on a disk, and the path within."""
     if isinstance(location, Path):

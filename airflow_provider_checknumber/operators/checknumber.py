@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -16,12 +16,13 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_checknumber.billing import OnUnknown, Submission, submit_once
-from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
+from airflow_provider_checknumber.billing import OnUnknown
+from airflow_provider_checknumber.client import CheckNumberPermanentError
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.numbers import NumberListError, PreparedNumbers, prepare_numbers
-from airflow_provider_checknumber.submission_memory import VariableInstructions, submission_memory
+from airflow_provider_checknumber.numbers import OnInvalid, prepare_numbers
+from airflow_provider_checknumber.object_storage import file_to_open
+from airflow_provider_checknumber.submitting import Submitter, number_source
 from airflow_provider_checknumber.triggers.checknumber import left_running, timed_out
 from airflow_provider_checknumber.waiting import (
     ask_once,
@@ -36,16 +37,23 @@ if TYPE_CHECKING:
 
 class CheckNumberSubmitOperator(BaseOperator):
     """
-    Submit a file of phone numbers to CheckNumber or eKYC Pro; return the id of the service's task.
+    Submit a list of phone numbers to CheckNumber or eKYC Pro; return the id of the service's task.
 
     .. code-block:: python
 
         submit = CheckNumberSubmitOperator(
             task_id="submit",
-            number_file="/data/numbers-{{ ds }}.txt",
+            number_file="s3://aws_default@lake/customers/{{ ds }}.csv.gz",
+            column="phone",
+            default_region="TR",
             task_type="Twitter",
             max_numbers=50_000,
         )
+
+    The list is text with one number a line, CSV or Parquet with a named column, plain or gzip, on the worker's
+    disk or on any object storage that Airflow knows; memory does not grow with it. Byte order mark, line ends,
+    empty lines, spaces and a heading are taken as they come, and repeated numbers are left out. A line that is
+    no number refuses the list, unless ``default_region`` or ``on_invalid`` says otherwise.
 
     **Each accepted submission is billed, and no retry pays again.** What is about to be sent is on record
     before it is sent, and the service's id right after. A retry, or a clear of this task, returns the id
@@ -56,16 +64,31 @@ class CheckNumberSubmitOperator(BaseOperator):
     Where a worker or a connection died in between, nobody can know whether the service took the numbers:
     the task then fails without a retry, and its message says where to look and how to go on.
 
-    XCom ``counts`` holds what was in the list: ``numbers`` submitted and ``duplicates`` left out.
+    With ``batch_size`` the list becomes several of the service's tasks, and what is returned is the list of
+    their ids, made for ``.expand(checknumber_task_id=submit.output)``. Each batch is billed once: a retry goes
+    on with the first one that is not on record. Which batch a number is in does not depend on the list's order.
 
-    :param number_file: path of a text file with one E.164 number a line. (templated)
+    XCom ``counts`` holds what was in the list: ``numbers`` submitted, and ``duplicates`` and ``invalid`` lines
+    left out.
+
+    :param number_file: path or URI of the list, with the id of a connection before the ``@``; or a short list
+        of numbers from another task's XCom, which keeps them in Airflow's metadata database. (templated)
     :param task_type: the service's name of the check, e.g. ``Twitter`` or ``htx``. (templated)
+    :param column: the column that holds the numbers; makes a text file a CSV file. (templated)
+    :param encoding: of a text file; default: what a byte order mark declares, else UTF-8.
+    :param default_region: two capital letters, e.g. ``TR``: lines that are not E.164 are read as written in
+        that region, and have to be valid numbers of their country. (templated)
+    :param on_invalid: ``fail`` (default) at lines that are no numbers, naming them by their line; ``skip`` them;
+        or ``keep`` them, for task types that take e-mail addresses.
+    :param rejects_file: path or URI for lines that are no numbers, as CSV with line, reason and value. (templated)
+    :param batch_size: most numbers in one of the service's tasks; default: all in one.
+    :param min_batch_size: fewest numbers in one of them: a smaller remainder joins the batch before it.
     :param checknumber_conn_id: the Airflow connection, of either type. (templated)
     :param max_numbers: refuse a list with more distinct numbers than this before anything is sent.
     :param on_unknown: what to do where an earlier try may have been accepted: ``fail`` (default), or
         ``resubmit`` at the risk of paying twice.
     :param wait_for_completion: wait in this task until the service has exported the result. A retry then
-        goes on waiting for the task that the first try submitted.
+        goes on waiting for the task that the first try submitted. Not with ``batch_size``.
     :param deferrable: with ``wait_for_completion``, wait in the triggerer instead of a worker; defaults
         to Airflow's setting ``[operators] default_deferrable``.
     :param poke_interval: with ``wait_for_completion``, seconds between two questions.
@@ -73,14 +96,28 @@ class CheckNumberSubmitOperator(BaseOperator):
     """
 
     # Airflow owns the attribute ``task_type`` (the operator's class name), hence the longer name.
-    template_fields: Sequence[str] = ("number_file", "checknumber_task_type", "checknumber_conn_id")
+    template_fields: Sequence[str] = (
+        "number_file",
+        "checknumber_task_type",
+        "column",
+        "default_region",
+        "rejects_file",
+        "checknumber_conn_id",
+    )
     ui_color = "#d0e4f2"
 
     def __init__(
         self,
         *,
-        number_file: str,
+        number_file: str | Sequence[str],
         task_type: str,
+        column: str | None = None,
+        encoding: str | None = None,
+        default_region: str | None = None,
+        on_invalid: OnInvalid = "fail",
+        rejects_file: str | None = None,
+        batch_size: int | None = None,
+        min_batch_size: int = 1,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
         max_numbers: int | None = None,
         on_unknown: OnUnknown = "fail",
@@ -93,8 +130,22 @@ class CheckNumberSubmitOperator(BaseOperator):
         super().__init__(**kwargs)
         if on_unknown not in ("fail", "resubmit"):
             raise ValueError(f"on_unknown is {on_unknown!r}: use 'fail' or 'resubmit'.")
+        if on_invalid not in get_args(OnInvalid):
+            raise ValueError(f"on_invalid is {on_invalid!r}: use 'fail', 'skip' or 'keep'.")
+        if batch_size is not None and wait_for_completion:
+            raise ValueError(
+                "wait_for_completion waits for one task, and batch_size makes several: map a sensor over their ids, "
+                "CheckNumberTaskSensor.partial(...).expand(checknumber_task_id=submit.output)."
+            )
         self.number_file = number_file
         self.checknumber_task_type = task_type
+        self.column = column
+        self.encoding = encoding
+        self.default_region = default_region
+        self.on_invalid = on_invalid
+        self.rejects_file = rejects_file
+        self.batch_size = batch_size
+        self.min_batch_size = min_batch_size
         self.checknumber_conn_id = checknumber_conn_id
         self.max_numbers = max_numbers
         self.on_unknown = on_unknown
@@ -109,39 +160,37 @@ class CheckNumberSubmitOperator(BaseOperator):
         """Return the hook of the connection."""
         return CheckNumberHook(self.checknumber_conn_id)
 
-    def execute(self, context: Context) -> str:
-        """Submit, and wait where asked to; return the service's task id."""
+    def execute(self, context: Context) -> str | list[str]:
+        """Submit, and wait where asked to; return the service's task id, or with ``batch_size`` their list."""
         try:
-            checknumber_task_id = self._submit(context)
+            submitted = self._submit(context)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
-        if self.wait_for_completion:
-            self._wait(checknumber_task_id)
-        return checknumber_task_id
+        if self.wait_for_completion and isinstance(submitted, str):
+            self._wait(submitted)
+        return submitted
 
-    def _submit(self, context: Context) -> str:
-        with prepare_numbers(self.number_file) as numbers:
-            if self.max_numbers is not None and numbers.count > self.max_numbers:
-                raise NumberListError(
-                    f"The list holds {numbers.count:,} numbers, more than max_numbers={self.max_numbers:,}: nothing "
-                    "was sent. Check that it is the right list, or raise max_numbers."
-                )
-            context["ti"].xcom_push(
-                key="counts", value={"numbers": numbers.count, "duplicates": numbers.duplicates}
-            )
-            return submit_once(
-                Submission(
-                    fingerprint=numbers.fingerprint,
-                    numbers=numbers.count,
-                    task_type=self.checknumber_task_type,
-                    host=self.hook.endpoint.host,
-                ),
-                memory=submission_memory(context),
-                instructions=VariableInstructions(context),
-                service=_Service(self.hook, numbers, self.checknumber_task_type),
-                on_unknown=self.on_unknown,
-                log=self.log,
-            )
+    def _submit(self, context: Context) -> str | list[str]:
+        submitter = Submitter(
+            context=context,
+            hook=self.hook,
+            task_type=self.checknumber_task_type,
+            max_numbers=self.max_numbers,
+            on_unknown=self.on_unknown,
+            log=self.log,
+        )
+        with prepare_numbers(
+            number_source(self.number_file),
+            column=self.column,
+            encoding=self.encoding,
+            default_region=self.default_region,
+            on_invalid=self.on_invalid,
+            rejects=file_to_open(self.rejects_file) if self.rejects_file else None,
+            batch_size=self.batch_size,
+            min_batch_size=self.min_batch_size,
+        ) as numbers:
+            submitter.tell(numbers)
+            return submitter.submit(numbers) if self.batch_size is None else submitter.submit_batches(numbers)
 
     def _wait(self, checknumber_task_id: str) -> None:
         self._waiting_for = checknumber_task_id
@@ -187,18 +236,3 @@ class CheckNumberSubmitOperator(BaseOperator):
         """Say what becomes of the service's task, which cannot be cancelled."""
         if self._waiting_for is not None:
             self.log.info("%s", left_running(self._waiting_for))
-
-
-class _Service:
-    """One prepared list and the service it goes to, as ``billing`` asks for it."""
-
-    def __init__(self, hook: CheckNumberHook, numbers: PreparedNumbers, task_type: str) -> None:
-        self._hook = hook
-        self._numbers = numbers
-        self._task_type = task_type
-
-    def submit(self) -> Task:
-        return self._hook.submit_task(self._numbers.path, self._task_type)
-
-    def get_task(self, checknumber_task_id: str) -> Task:
-        return self._hook.get_task(checknumber_task_id)
