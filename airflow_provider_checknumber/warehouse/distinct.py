@@ -36,20 +36,30 @@ class SeenFilter:
         """Remember values; return for each whether it, or one before it in the list, may be known already."""
         hashes = np.fromiter(map(hash, values), dtype=np.int64, count=len(values)).view(np.uint64)
         places = hashes >> np.uint64(64 - _WORD_BITS)
-        bits = np.zeros(len(values), dtype=np.uint64)
-        for lane in range(4):  # Four bits of the hash choose one bit of each quarter of the word.
-            chosen = (hashes >> np.uint64(4 * lane)) & np.uint64(15)
-            bits |= np.uint64(1) << (chosen + np.uint64(16 * lane))
-        known: NDArray[np.bool_] = ((self._words[places] & bits) == bits) | _repeated(hashes)
-        self._set(places, bits)
+        bits = _bits(hashes)
+        before = self._words[places]
+        known: NDArray[np.bool_] = (before & bits) == bits
+        self._words[places] = before | bits
+        self._set_lost(places, bits)
+        ordered = np.sort(hashes)
+        if (ordered[1:] == ordered[:-1]).any():
+            known |= _repeated(hashes)
         return known
 
-    def _set(self, places: _Words, bits: _Words) -> None:
-        while len(places):
-            self._words[places] |= bits
-            # Of two values with one word the assignment above kept only the later one's bits.
-            lost = (self._words[places] & bits) != bits
+    def _set_lost(self, places: _Words, bits: _Words) -> None:
+        """Set the bits of values that share a word with a later one of the same list, which alone got its."""
+        while (lost := (self._words[places] & bits) != bits).any():
             places, bits = places[lost], bits[lost]
+            self._words[places] |= bits
+
+
+def _bits(hashes: _Words) -> _Words:
+    """Return a word for each hash, with one bit in each quarter as the hash's last sixteen bits say."""
+    bits = np.zeros(len(hashes), dtype=np.uint64)
+    for quarter in range(4):
+        chosen = (hashes >> np.uint64(4 * quarter)) & np.uint64(15)
+        bits |= np.uint64(1) << (chosen + np.uint64(16 * quarter))
+    return bits
 
 
 def _repeated(hashes: _Words) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def load(
     with closing(connect(hook)) as database:
         try:
             with database.refusals(f"load into {target.table}"):
-                database.begin()
+                database.begin(target)
                 target = _prepare(database, target, create_table=create_table, on_new_column=on_new_column)
                 database.open(target)
                 report = _write(database, target, batches)

@@ -19,6 +19,9 @@ _WAREHOUSES: dict[str, _Open] = {
     "sqlite": lambda request: databases.sqlite(request.getfixturevalue("tmp_path")),
     "psycopg3": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=3),
     "psycopg2": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=2),
+    "duckdb": lambda request: databases.duckdb(request.getfixturevalue("tmp_path")),
+    "mariadb": lambda _: databases.mariadb(local_infile=True),
+    "mariadb-inserts": lambda _: databases.mariadb(local_infile=False),
     "redshift3": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=3),
     "redshift2": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=2),
 }

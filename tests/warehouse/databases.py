@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mysql.connector
+import pytest
 from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
+from airflow.providers.mysql.hooks.mysql import MySqlHook
 from airflow.providers.postgres.hooks import postgres as postgres_provider
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
@@ -18,6 +23,7 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 from tests.support.postgres import Postgres
 
 CONN_ID = "warehouse"
+MARIADB = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": ""}
 
 
 @dataclass(frozen=True)
@@ -90,3 +96,37 @@ def redshift(server: Postgres, *, psycopg: int) -> Iterator[Warehouse]:
         name = warehouse.run("SELECT current_database()")[0][0]
         warehouse.run(f"ALTER DATABASE {name} SET search_path = public, claims, pg_catalog")
         yield Warehouse(f"redshift-psycopg{psycopg}", warehouse.make_hook)
+
+
+@contextmanager
+def duckdb(folder: Path) -> Iterator[Warehouse]:
+    with airflow_connection(json.dumps({"conn_type": "duckdb", "host": str(folder / "warehouse.duckdb")})):
+        yield Warehouse("duckdb", lambda: DuckDBHook(duckdb_conn_id=CONN_ID))
+
+
+@contextmanager
+def mariadb(*, local_infile: bool) -> Iterator[Warehouse]:
+    """A schema of its own on the server that answers at 127.0.0.1:3306; skips where none does."""
+    schema = f"test_{uuid.uuid4().hex}"
+    try:
+        server = mysql.connector.connect(**MARIADB, autocommit=True)
+    except mysql.connector.Error as error:
+        pytest.skip(f"No MariaDB answers at 127.0.0.1:3306 for root without a password ({error.errno}).")
+    with closing(server), closing(server.cursor()) as cursor:
+        cursor.execute(f"CREATE DATABASE {schema}")
+        connection = {
+            "conn_type": "mysql",
+            "host": "127.0.0.1",
+            "login": "root",
+            "schema": schema,
+            "extra": {"client": "mysql-connector-python"},
+        }
+        try:
+            with airflow_connection(json.dumps(connection)):
+                yield Warehouse(
+                    "mariadb",
+                    lambda: MySqlHook(mysql_conn_id=CONN_ID, local_infile=local_infile),
+                    quote="`",
+                )
+        finally:
+            cursor.execute(f"DROP DATABASE {schema}")

@@ -29,7 +29,11 @@ from airflow_provider_checknumber.warehouse.columns import (
     Layout,
     LoadColumn,
 )
-from airflow_provider_checknumber.warehouse.errors import WarehouseError, WarehouseRefusedError
+from airflow_provider_checknumber.warehouse.errors import (
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseRefusedError,
+)
 from airflow_provider_checknumber.warehouse.names import PARAM, TableName, quote
 
 if TYPE_CHECKING:
@@ -37,8 +41,8 @@ if TYPE_CHECKING:
 
 WriteDisposition = Literal["append", "merge", "replace"]
 
-#: Values in one ``IN (…)``, below every database's limit of parameters in a statement.
-_IN_LIST = 500
+#: Seconds that a load waits for other loads of the table, and where readers can be in its way, for those.
+LOCK_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,10 @@ class Database:
     label: ClassVar[str] = "The database"
     #: Types of a new table's columns.
     types: ClassVar[Mapping[Kind, str]] = {}
+    #: Values in one ``IN (…)``, below every database's limit of parameters in a statement.
+    in_list: ClassVar[int] = 500
+    #: Codes of errors that come from others' locks and pass.
+    busy_codes: ClassVar[frozenset[str | int]] = frozenset()
     #: Whether two names that differ in their case alone are one column.
     folds_case: ClassVar[bool] = True
 
@@ -137,22 +145,20 @@ class Database:
 
     def translate(self, error: Exception, doing: str) -> WarehouseError:
         """Return this provider's error for one of the driver's."""
+        code = fault_code(error)
+        about = f"{type(error).__name__}{'' if code is None else f' {code}'}{self.names_in(error)}"
+        if code in self.busy_codes:
+            return WarehouseBusyError(
+                f"{self.label} was too busy to {doing} ({about}): others held its locks for longer than "
+                f"{LOCK_TIMEOUT:.0f} seconds or in another order. The table is as it was before; run the load again."
+            )
         return WarehouseRefusedError(
-            f"{self.label} refused to {doing}: {self.describe_fault(error)}. The table is as it was before."
+            f"{self.label} refused to {doing}: {about}. The table is as it was before."
         )
 
-    def describe_fault(self, error: Exception) -> str:
-        """
-        Name a driver's error by its class and code, without its text, which may quote a row.
-
-        The code is an SQLSTATE, SQLite's own name or MySQL's number, where there is one.
-        """
-        for attribute in ("sqlstate", "pgcode", "sqlite_errorname"):
-            if isinstance(code := getattr(error, attribute, None), str):
-                return f"{type(error).__name__} ({code})"
-        if error.args and isinstance(error.args[0], int):
-            return f"{type(error).__name__} ({error.args[0]})"
-        return type(error).__name__
+    def names_in(self, error: Exception) -> str:
+        """Return what a driver's error is about, as far as that is names of things and no values."""
+        return ""
 
     # Names and types
 
@@ -202,7 +208,7 @@ class Database:
 
     # The steps of a load, in their order
 
-    def begin(self) -> None:
+    def begin(self, target: Target) -> None:
         """Start the transaction."""
         with suppress(AttributeError, NotImplementedError):
             if self.hook.supports_autocommit:
@@ -280,8 +286,8 @@ class Database:
         same_type = f"{self.named(target, TASK_TYPE)} = {PARAM}"
         checked_at = self.value(target.layout.fixed[-1])
         newer: set[Any] = set()
-        for start in range(0, len(rows), _IN_LIST):
-            numbers = [row[place] for row in rows[start : start + _IN_LIST]]
+        for start in range(0, len(rows), self.in_list):
+            numbers = [row[place] for row in rows[start : start + self.in_list]]
             among = f"{number} IN ({', '.join([PARAM] * len(numbers))})"
             found = self.fetch(
                 f"SELECT {number} FROM {self.table(target.table)} WHERE {same_type} AND {among} "
@@ -306,8 +312,8 @@ class Database:
         """
         removed = 0
         conditions, values = self._of_this_load(target)
-        for start in range(0, len(numbers), _IN_LIST):
-            some = numbers[start : start + _IN_LIST]
+        for start in range(0, len(numbers), self.in_list):
+            some = numbers[start : start + self.in_list]
             where = f"{self.named(target, NUMBER)} IN ({', '.join([PARAM] * len(some))})"
             if conditions:
                 where = f"{conditions} AND {where}"
@@ -352,3 +358,13 @@ class Database:
 def key_columns(layout: Layout) -> tuple[LoadColumn, ...]:
     """Return the columns that make a row of a merged table the only one: number and task type."""
     return tuple(column for column in layout.all if column.role in (NUMBER, TASK_TYPE))
+
+
+def fault_code(error: Exception) -> str | int | None:
+    """Return a driver's error code: an SQLSTATE, SQLite's own name or MySQL's number, where there is one."""
+    if error.args and isinstance(error.args[0], int):
+        return error.args[0]
+    for attribute in ("pgcode", "sqlstate", "sqlite_errorname"):
+        if isinstance(code := getattr(error, attribute, None), str):
+            return code
+    return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
+from airflow_provider_checknumber.warehouse.ahead import made_ahead
 from airflow_provider_checknumber.warehouse.columns import (
     CHECKED_AT,
     CHECKNUMBER_TASK_ID,
@@ -20,13 +21,15 @@ from airflow_provider_checknumber.warehouse.columns import (
     Kind,
     LoadColumn,
 )
-from airflow_provider_checknumber.warehouse.copytext import CopyText
-from airflow_provider_checknumber.warehouse.databases.base import Database, Target, key_columns
+from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target, key_columns
 from airflow_provider_checknumber.warehouse.databases.staging import merge_staged
 from airflow_provider_checknumber.warehouse.names import PARAM, TableName, quote
+from airflow_provider_checknumber.warehouse.rowtext import BACKSLASHED, RowText
 
 _STAGING = "pg_temp.checknumber_load"
 _FAMILIES: dict[str, Family] = {"B": "boolean", "N": "number", "S": "text"}
+#: Chunks that wait for the server, each of some 1.3 MB for a result of two columns.
+_CHUNKS_AHEAD = 3
 #: Bytes that psycopg2 asks for at a time.
 _READ_SIZE = 1 << 16
 
@@ -43,15 +46,18 @@ class PostgresDatabase(Database):
         "timestamp": "timestamp with time zone",
     }
     folds_case: ClassVar[bool] = False
+    #: Lock not available, deadlock, serialization failure.
+    busy_codes: ClassVar[frozenset[str | int]] = frozenset({"55P03", "40P01", "40001"})
 
     def identifier(self, name: str) -> str:
         """Return a name in double quotes."""
         return quote(name)
 
-    def begin(self) -> None:
+    def begin(self, target: Target) -> None:
         """Start a transaction in which each statement sees what other loads have committed by then."""
-        super().begin()
+        super().begin(target)
         self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        self.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT:.0f}s'")
 
     def describe(self, table: TableName) -> dict[str, Family] | None:
         """Return the names of the table's columns with what they hold, or None where there is no such table."""
@@ -110,20 +116,23 @@ class PostgresDatabase(Database):
             into, columns = self.table(target.table), layout.all
             constants = [_text(column) for column in layout.fixed]
         sql = f"COPY {into} ({self.columns(columns)}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
-        chunks = CopyText(layout.varying, constants).chunks(batches)
-        if hasattr(self.cursor, "copy"):  # psycopg 3
-            with self.cursor.copy(sql) as copy:
-                for chunk in chunks:
-                    copy.write(chunk)
-        else:
-            source = _Readable(chunks)
-            try:
-                self.cursor.copy_expert(sql, source, size=_READ_SIZE)
-            except self.driver_error:
-                # psycopg2 reports what failed in the source as the server's refusal of the rows.
-                if source.failure is not None:
-                    raise source.failure from None
-                raise
+        text = RowText(BACKSLASHED, layout.varying, constants, booleans=_booleans)
+        with made_ahead(text.chunks(batches), depth=_CHUNKS_AHEAD) as chunks:
+            if hasattr(self.cursor, "copy"):  # psycopg 3
+                with self.cursor.copy(sql) as copy:
+                    for chunk in chunks:
+                        copy.write(chunk)
+            else:
+                self._copy_from(sql, _Readable(chunks))
+
+    def _copy_from(self, sql: str, source: _Readable) -> None:
+        try:
+            self.cursor.copy_expert(sql, source, size=_READ_SIZE)
+        except self.driver_error:
+            # psycopg2 reports what failed in the source as the server's refusal of the rows.
+            if source.failure is not None:
+                raise source.failure from None
+            raise
 
     def forget(self, target: Target, numbers: Sequence[str]) -> int:
         """Remove what this load has written for these numbers."""
@@ -175,11 +184,11 @@ class PostgresDatabase(Database):
         )
         self.superseded += staged - written
 
-    def describe_fault(self, error: Exception) -> str:
-        """Name the error, and the column or constraint that it is about: names, never values."""
+    def names_in(self, error: Exception) -> str:
+        """Return the constraint and the column that an error is about."""
         about = getattr(error, "diag", None)
         names = (getattr(about, "constraint_name", None), getattr(about, "column_name", None))
-        return ", ".join([super().describe_fault(error), *(f"{name!r}" for name in names if name)])
+        return "".join(f", {name!r}" for name in names if name)
 
 
 class _Readable:
@@ -210,3 +219,8 @@ class _Readable:
 
 def _text(column: LoadColumn) -> str:
     return column.constant.isoformat() if column.kind == "timestamp" else str(column.constant)
+
+
+def _booleans(column: LoadColumn) -> tuple[str, str]:
+    """Return how yes and no are written into a column."""
+    return {"text": ("true", "false"), "number": ("1", "0")}.get(column.stored, ("t", "f"))

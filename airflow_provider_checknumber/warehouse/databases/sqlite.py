@@ -12,13 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_checknumber.warehouse.columns import NUMBER, Batch, Family, Kind, LoadColumn
-from airflow_provider_checknumber.warehouse.databases.base import Database, Target
+from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target, fault_code
 from airflow_provider_checknumber.warehouse.databases.staging import switch_staged
-from airflow_provider_checknumber.warehouse.errors import WarehouseBusyError
 from airflow_provider_checknumber.warehouse.names import TableName, quote
 
-#: Seconds that a load waits for other loads and readers of the same file.
-LOCK_TIMEOUT = 600.0
 #: Rows in one statement. Each statement costs a round through SQLite's virtual machine; more than a
 #: hundred rows gain nothing, and 999 parameters is the limit of a SQLite before 3.32.
 _ROWS_A_STATEMENT = 100
@@ -38,6 +35,8 @@ class SqliteDatabase(Database):
         "timestamp": "TIMESTAMP",
     }
 
+    busy_codes: ClassVar[frozenset[str | int]] = frozenset({"SQLITE_BUSY"})
+
     def __init__(self, hook: Any, connection: Any) -> None:
         super().__init__(hook, connection)
         self._missing_table = False
@@ -53,7 +52,7 @@ class SqliteDatabase(Database):
             return column.constant.isoformat(sep=" ", timespec="microseconds")
         return column.constant
 
-    def begin(self) -> None:
+    def begin(self, target: Target) -> None:
         """Take the driver's own transactions out of the way: they would start with the first row staged."""
         self.connection.isolation_level = None
         # The temporary table outlives nothing, so it needs no journal.
@@ -110,7 +109,7 @@ class SqliteDatabase(Database):
 
     def finish(self, target: Target) -> None:
         """Lock the file, make what is missing, and bring the rows over."""
-        self._lock(target)
+        self._lock()
         there = self.describe(target.table)
         if there is None and self._missing_table:
             super().create(target)
@@ -120,12 +119,8 @@ class SqliteDatabase(Database):
             super().add_columns(target.table, missing)
         switch_staged(self, target, _STAGING)
 
-    def _lock(self, target: Target) -> None:
-        """
-        Start the transaction of the switch, which no other writer shares.
-
-        :raises WarehouseBusyError: when another one did not end within ``LOCK_TIMEOUT`` seconds.
-        """
+    def _lock(self) -> None:
+        """Start the transaction of the switch, which no other writer shares."""
         # In short waits, so that a signal to the task is seen between two of them.
         self.execute("PRAGMA busy_timeout = 1000")
         deadline = time.monotonic() + LOCK_TIMEOUT
@@ -134,13 +129,8 @@ class SqliteDatabase(Database):
                 self.execute("BEGIN IMMEDIATE")
                 break
             except self.driver_error as error:
-                if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
+                if fault_code(error) not in self.busy_codes or time.monotonic() > deadline:
                     raise
-                if time.monotonic() > deadline:
-                    raise WarehouseBusyError(
-                        f"The SQLite file of {target.table} was locked for {LOCK_TIMEOUT:.0f} seconds, so nothing "
-                        "was loaded: end the process that keeps a transaction open, and run the load again."
-                    ) from None
         # Readers that are in the way of the commit are waited for as well.
         self.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT * 1000:.0f}")
 
