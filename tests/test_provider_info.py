@@ -84,6 +84,7 @@ def test_old_and_new_airflow_draw_the_same_connection_form(connection_type):
     assert hook.get_ui_field_behaviour() == ui_field_behaviour(connection_type)
 
 
+@pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")  # For tasks, not for the UI.
 def test_airflow_lists_both_connection_types(airflow_db):
     from airflow.providers_manager import ProvidersManager
 
