@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow import __version__
 from airflow.providers.common.compat.sdk import Variable, conf
+from packaging.version import Version
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+#: Whether the triggerer renders templates, so that a task whose id is an XCom can start there.
+STARTS_FROM_TRIGGER = Version(Version(__version__).base_version) >= Version("3.3")
 
 
 class TaskStateStore(Protocol):

@@ -20,14 +20,15 @@ from airflow_provider_checknumber.client import (
     TaskStatus,
 )
 from airflow_provider_checknumber.client.log import Log
+from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.triggers.checknumber import CheckNumberTaskTrigger, timed_out
+from airflow_provider_checknumber.triggers.checknumber import (
+    CheckNumberTaskTrigger,
+    airflows_timeout,
+    timed_out,
+)
 from airflow_provider_checknumber.version_compat import deferral_timed_out
-
-#: Longer than the trigger needs to fire at the deadline by itself; Airflow's own deadline, set this much
-#: later, is for the case that no triggerer is alive.
-_GRACE = timedelta(minutes=2)
 
 
 def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log: Log) -> bool:
@@ -43,7 +44,7 @@ def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log
         raise AirflowFailException(str(error)) from None
     except CheckNumberTransientError as error:
         try:
-            wait.missed(error)
+            wait.missed(error, now=time.monotonic())
         except CheckNumberTransientError:
             raise AirflowFailException(str(error)) from None
         log.warning("%s Waiting goes on.", error)
@@ -58,30 +59,35 @@ def deferral(
     checknumber_task_id: str,
     *,
     checknumber_conn_id: str,
-    poke_interval: float,
     timeout: timedelta,
     execution_timeout: timedelta | None,
-    silent_fail: bool = False,
+    poke_interval: float = POKE_INTERVAL,
+    max_poke_interval: float = MAX_POKE_INTERVAL,
+    **trigger_arguments: bool,
 ) -> dict[str, Any]:
     """
     Return the arguments of ``defer()`` for a wait that begins now and resumes in ``execute_complete``.
 
     :param timeout: after which the wait ends for good.
     :param execution_timeout: after which it ends as Airflow ends a running task, or None.
-    :param silent_fail: carry on after errors that nobody has foreseen.
+    :param poke_interval: shortest time between two questions, in seconds.
+    :param max_poke_interval: longest time between two questions, in seconds.
+    :param trigger_arguments: further arguments of the trigger.
     """
-    now = datetime.now(UTC)
+    seconds = execution_timeout.total_seconds() if execution_timeout else None
     return {
         "trigger": CheckNumberTaskTrigger(
             checknumber_task_id=checknumber_task_id,
             checknumber_conn_id=checknumber_conn_id,
             poke_interval=poke_interval,
-            timeout_at=now + timeout,
-            execution_timeout_at=now + execution_timeout if execution_timeout else None,
-            silent_fail=silent_fail,
+            max_poke_interval=max_poke_interval,
+            started_at=datetime.now(UTC),
+            timeout=timeout.total_seconds(),
+            execution_timeout=seconds,
+            **trigger_arguments,
         ),
         "method_name": "execute_complete",
-        "timeout": min(timeout, execution_timeout or timeout) + _GRACE,
+        "timeout": airflows_timeout(timeout, seconds),
     }
 
 

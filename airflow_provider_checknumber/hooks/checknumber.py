@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -34,6 +34,7 @@ from airflow_provider_checknumber.client import (
     Timing,
     make_endpoint,
 )
+from airflow_provider_checknumber.client.channel import Channel, shared_channel
 from airflow_provider_checknumber.get_provider_info import connection_form_widgets, ui_field_behaviour
 from airflow_provider_checknumber.results import ResultTable, download_archive, open_results
 
@@ -146,6 +147,20 @@ class CheckNumberHook(BaseHook):
         timing = replace(settings.timing, attempts=attempts)
         async with AsyncCheckNumberClient(settings.endpoint, timing=timing) as client:
             yield client
+
+    def share_channel(self) -> AbstractAsyncContextManager[Channel]:
+        """
+        Join the waits of this connection in this event loop, which share one session and one lookup.
+
+        The channel raises :class:`InvalidConnectionError` at the first question where the connection cannot
+        be used. It asks once a question: a wait is a repetition already.
+        """
+
+        async def look_up() -> tuple[Endpoint, Timing]:
+            settings = await self._asettings()
+            return settings.endpoint, replace(settings.timing, attempts=1)
+
+        return shared_channel(self.checknumber_conn_id, look_up)
 
     def submit_task(self, number_file: Path, task_type: str) -> Task:
         """

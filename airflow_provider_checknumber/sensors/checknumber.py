@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,21 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
-    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
+from airflow.triggers.base import StartTriggerArgs
 
+from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.triggers.checknumber import left_running
+from airflow_provider_checknumber.triggers.checknumber import (
+    CheckNumberTaskTrigger,
+    airflows_timeout,
+    left_running,
+)
+from airflow_provider_checknumber.version_compat import STARTS_FROM_TRIGGER
 from airflow_provider_checknumber.waiting import (
     ask_once,
     deferral,
@@ -29,6 +36,7 @@ from airflow_provider_checknumber.waiting import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class CheckNumberTaskSensor(BaseSensorOperator):
@@ -48,11 +56,26 @@ class CheckNumberTaskSensor(BaseSensorOperator):
     out. ``timeout``, ``soft_fail``, ``never_fail``, ``silent_fail`` and ``execution_timeout`` mean the same
     whether the sensor pokes or defers.
 
+    When to ask again follows from the progress that the service reports: often while a task is young and
+    when its end is due, seldom in between. ``exponential_backoff`` and ``max_wait`` therefore change nothing.
+
+    On Airflow 3.3 and newer the sensor can do without a worker: it starts in the triggerer with
+    ``start_from_trigger=True``, and with ``end_from_trigger=True`` it ends there too, unless it fails.
+    A sensor that ends there does not run ``post_execute`` and emits no events for its ``outlets``.
+
+    There is nothing for an ``AssetWatcher`` to watch: a task id is known in one DAG run only, its trigger
+    fires once, and the service cannot list tasks; give the task that loads the result an outlet instead.
+
     :param checknumber_task_id: the service's id of the task, as the submit operator returns it. (templated)
     :param checknumber_conn_id: the Airflow connection, of either type. (templated)
     :param deferrable: wait in the triggerer instead of a worker; defaults to Airflow's setting
         ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two questions, 10 by default.
+    :param poke_interval: shortest time between two questions, in seconds, 3 by default.
+    :param max_poke_interval: longest time between two questions, in seconds, an hour by default.
+    :param start_from_trigger: start in the triggerer, without a worker. Before Airflow 3.3 the sensor is
+        started by a worker and defers at once.
+    :param end_from_trigger: end in the triggerer once the task is exported, without a worker. Before
+        Airflow 3.3 a worker ends the sensor.
     """
 
     template_fields: Sequence[str] = ("checknumber_task_id", "checknumber_conn_id")
@@ -64,13 +87,37 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         checknumber_task_id: str,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: timedelta | float = 10.0,
+        poke_interval: timedelta | float = POKE_INTERVAL,
+        max_poke_interval: timedelta | float = MAX_POKE_INTERVAL,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
+        # A mapped sensor brings what partial() made for the scheduler; it is made anew below.
+        kwargs.pop("start_trigger_args", None)
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.checknumber_task_id = checknumber_task_id
         self.checknumber_conn_id = checknumber_conn_id
-        self.deferrable = deferrable
+        self.max_poke_interval = _seconds(max_poke_interval)
+        self.deferrable = deferrable or start_from_trigger or end_from_trigger
+        self.start_from_trigger = start_from_trigger and _without_worker(self.task_id)
+        self.end_from_trigger = end_from_trigger and _without_worker(self.task_id)
+        # The triggerer renders text; what an upstream's output is mapped to, a worker has to compute.
+        if self.start_from_trigger and _is_text(checknumber_task_id):
+            self.start_trigger_args = _start_trigger_args(vars(self))
+        else:
+            self.start_from_trigger = False
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Return a partial sensor to ``expand()``; it starts in the triggerer as one that is not mapped does."""
+        built: OperatorPartial = super().partial(**kwargs)
+        if built.kwargs.get("start_from_trigger"):
+            if _without_worker(built.kwargs["task_id"]):
+                built.kwargs["start_trigger_args"] = _start_trigger_args(built.kwargs)
+            else:
+                built.kwargs.update(start_from_trigger=False, deferrable=True)
+        return built
 
     @cached_property
     def hook(self) -> CheckNumberHook:
@@ -79,7 +126,7 @@ class CheckNumberTaskSensor(BaseSensorOperator):
 
     @cached_property
     def _wait(self) -> Wait:
-        return Wait(poke_interval=self.poke_interval)
+        return Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
 
     def execute(self, context: Context) -> Any:
         """Wait; return the service's task id."""
@@ -89,10 +136,13 @@ class CheckNumberTaskSensor(BaseSensorOperator):
             **deferral(
                 self.checknumber_task_id,
                 checknumber_conn_id=self.checknumber_conn_id,
-                poke_interval=self.poke_interval,
                 timeout=timedelta(seconds=self.timeout),
                 execution_timeout=self.execution_timeout,
+                poke_interval=self.poke_interval,
+                max_poke_interval=self.max_poke_interval,
                 silent_fail=self.silent_fail,
+                end_from_trigger=self.end_from_trigger,
+                do_xcom_push=self.do_xcom_push,
             )
         )
 
@@ -105,8 +155,6 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Return the seconds until the next poke, by the rule that the trigger follows too."""
-        if self.exponential_backoff:
-            return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
         # Not past the timeout, which Airflow looks at after each poke only.
         return min(self._wait.pause(), max(self.timeout - run_duration(), 0.0))
 
@@ -134,15 +182,63 @@ class CheckNumberTaskSensor(BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Resume when the trigger has fired; return the service's task id."""
-        try:
-            self.log.info("%s", read_event(event, self.checknumber_task_id))
-        except AirflowTaskTimeout:
-            self.on_kill()  # As Airflow does where a poking sensor runs into its execution_timeout.
-            raise
+        if isinstance(event, dict) and event.get("status") == "unresolved":
+            self.log.info("%s The wait goes on from here.", event.get("message"))
+            return self.execute(context)
+        self.log.info("%s", read_event(event, self.checknumber_task_id))
         return self.checknumber_task_id
 
     def on_kill(self) -> None:
         """Say what becomes of the service's task, which cannot be cancelled."""
         self.log.info("%s", left_running(self.checknumber_task_id))
+
+
+def _without_worker(task_id: str) -> bool:
+    """Return whether this Airflow starts and ends sensors in the triggerer; warn where it does not."""
+    if not STARTS_FROM_TRIGGER:
+        warnings.warn(
+            f"start_from_trigger and end_from_trigger need Airflow 3.3 or newer: a worker starts and ends the "
+            f"sensor {task_id!r}, which defers in between.",
+            stacklevel=3,
+        )
+    return STARTS_FROM_TRIGGER
+
+
+def _is_text(argument: Any) -> bool:
+    """Return whether an argument is text, or an upstream task's output, whose text is a template."""
+    return isinstance(argument, str) or str(argument).startswith("{{")
+
+
+def _start_trigger_args(arguments: Mapping[str, Any]) -> StartTriggerArgs:
+    """
+    Return what the scheduler makes the trigger with.
+
+    :param arguments: of the sensor, or what ``partial()`` has of them.
+    """
+    timeout = arguments.get("timeout")
+    seconds = conf.getfloat("sensors", "default_timeout") if timeout is None else _seconds(timeout)
+    execution_timeout = arguments.get("execution_timeout")
+    execution_seconds = None if execution_timeout is None else _seconds(execution_timeout)
+    return StartTriggerArgs(
+        trigger_cls=f"{CheckNumberTaskTrigger.__module__}.{CheckNumberTaskTrigger.__qualname__}",
+        trigger_kwargs={
+            # An upstream task's output becomes the template that pulls its XCom.
+            "checknumber_task_id": str(arguments.get("checknumber_task_id", "")),
+            "checknumber_conn_id": arguments.get("checknumber_conn_id", CheckNumberHook.default_conn_name),
+            "poke_interval": _seconds(arguments.get("poke_interval", POKE_INTERVAL)),
+            "max_poke_interval": _seconds(arguments.get("max_poke_interval", MAX_POKE_INTERVAL)),
+            "timeout": seconds,
+            "execution_timeout": execution_seconds,
+            "silent_fail": arguments.get("silent_fail", False),
+            "end_from_trigger": arguments.get("end_from_trigger", False),
+            "do_xcom_push": arguments.get("do_xcom_push", True),
+        },
+        next_method="execute_complete",
+        timeout=airflows_timeout(timedelta(seconds=seconds), execution_seconds),
+    )
+
+
+def _seconds(duration: timedelta | float) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

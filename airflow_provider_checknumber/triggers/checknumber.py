@@ -6,20 +6,30 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_checknumber.client import (
-    AsyncCheckNumberClient,
-    CheckNumberError,
-    CheckNumberTransientError,
-    Task,
-)
+from airflow_provider_checknumber.client import CheckNumberError, CheckNumberTransientError, Task, TaskStatus
+from airflow_provider_checknumber.client.channel import Channel
+from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
+from airflow_provider_checknumber.triggers.mapped import (
+    UnresolvableError,
+    mapped_argument,
+    triggerer_context,
+)
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.providers.common.compat.sdk import Context
+
+#: Longer than a trigger needs to fire at its deadline by itself; Airflow's own deadline, set this much
+#: later, is for the case that no triggerer is alive.
+GRACE = timedelta(minutes=2)
 
 #: Seconds that the answer to the last question, asked at the deadline, may take.
 _LAST_ANSWER = 10.0
@@ -29,16 +39,23 @@ class CheckNumberTaskTrigger(BaseTrigger):
     """
     Fire once when a task of the service has ended, a deadline has passed, or an error is hopeless.
 
-    The event is a dict: ``status`` (``exported``, ``failed``, ``timeout``, ``execution_timeout`` or
-    ``error``), ``checknumber_task_id``, ``message``, and the counts ``total``, ``success`` and
-    ``failure`` where the task has been seen. Passing faults (network, 429, 5xx) are logged and waited out.
+    The event is a dict: ``status`` (``exported``, ``failed``, ``timeout``, ``execution_timeout``,
+    ``error``, or ``unresolved`` where only a worker can tell the id), ``checknumber_task_id``, ``message``,
+    and the counts ``total``, ``success`` and ``failure`` where the task has been seen. Passing faults
+    (network, 429, 5xx) are logged and waited out. All triggers of one connection share one session.
 
-    :param checknumber_task_id: the service's id of the task.
-    :param checknumber_conn_id: the Airflow connection.
-    :param poke_interval: seconds between two questions.
-    :param timeout_at: when to give up for good, as the sensor's ``timeout`` does. Never, if None.
-    :param execution_timeout_at: when to give up as the task's ``execution_timeout`` does. Never, if None.
+    :param checknumber_task_id: the service's id of the task. (templated with ``start_from_trigger``)
+    :param checknumber_conn_id: the Airflow connection. (templated with ``start_from_trigger``)
+    :param poke_interval: shortest time between two questions, in seconds.
+    :param max_poke_interval: longest time between two questions, in seconds.
+    :param started_at: when the wait began, which a restart does not change. If None, when the triggerer was
+        given the task to start.
+    :param timeout: seconds after which to give up for good, as the sensor's ``timeout`` does. Never, if None.
+    :param execution_timeout: seconds after which to give up as the task's ``execution_timeout`` does. Never,
+        if None.
     :param silent_fail: log errors that nobody has foreseen and carry on, as the sensor's argument does.
+    :param end_from_trigger: end the Airflow task here once the service's task is exported.
+    :param do_xcom_push: with ``end_from_trigger``, leave the id as the XCom ``return_value``.
     """
 
     def __init__(
@@ -46,74 +63,110 @@ class CheckNumberTaskTrigger(BaseTrigger):
         *,
         checknumber_task_id: str,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
-        poke_interval: float = 10.0,
-        timeout_at: datetime | None = None,
-        execution_timeout_at: datetime | None = None,
+        poke_interval: float = POKE_INTERVAL,
+        max_poke_interval: float = MAX_POKE_INTERVAL,
+        started_at: datetime | None = None,
+        timeout: float | None = None,
+        execution_timeout: float | None = None,
         silent_fail: bool = False,
+        end_from_trigger: bool = False,
+        do_xcom_push: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.checknumber_task_id = checknumber_task_id
         self.checknumber_conn_id = checknumber_conn_id
         self.poke_interval = poke_interval
-        self.timeout_at = timeout_at
-        self.execution_timeout_at = execution_timeout_at
+        self.max_poke_interval = max_poke_interval
+        self.started_at = started_at
+        self.timeout = timeout
+        self.execution_timeout = execution_timeout
         self.silent_fail = silent_fail
+        self.end_from_trigger = end_from_trigger
+        self.do_xcom_push = do_xcom_push
+        self._unresolved: str | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another triggerer needs to go on: deadlines are points in time, so they are kept."""
+        """Return what another triggerer needs to go on."""
+        arguments = (
+            "checknumber_task_id",
+            "checknumber_conn_id",
+            "poke_interval",
+            "max_poke_interval",
+            "started_at",
+            "timeout",
+            "execution_timeout",
+            "silent_fail",
+            "end_from_trigger",
+            "do_xcom_push",
+        )
         return (
             "airflow_provider_checknumber.triggers.checknumber.CheckNumberTaskTrigger",
-            {
-                "checknumber_task_id": self.checknumber_task_id,
-                "checknumber_conn_id": self.checknumber_conn_id,
-                "poke_interval": self.poke_interval,
-                "timeout_at": self.timeout_at,
-                "execution_timeout_at": self.execution_timeout_at,
-                "silent_fail": self.silent_fail,
-            },
+            {name: getattr(self, name) for name in arguments},
         )
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render the arguments of a wait that starts here; of a mapped one, look up which id it is for."""
+        context = triggerer_context(context)
+        try:
+            mapped = mapped_argument(context, "checknumber_task_id")
+        except UnresolvableError as error:
+            self._unresolved = str(error)
+            return
+        if mapped is not None:
+            self.checknumber_task_id = mapped
+        super().render_template_fields(context, jinja_env)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire exactly one event."""
-        hook = CheckNumberHook(self.checknumber_conn_id)
-        try:
-            # One try a question: the wait itself is the repetition.
-            async with hook.get_async_conn(attempts=1) as client:
-                event = await self._wait(client)
-        except (CheckNumberError, AirflowNotFoundException) as error:
-            event = self._event("error", str(error))
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        if self._unresolved is not None:
+            event = self._event("unresolved", self._unresolved)
+        else:
+            try:
+                async with CheckNumberHook(self.checknumber_conn_id).share_channel() as channel:
+                    event = await self._wait(channel)
+            except (CheckNumberError, AirflowNotFoundException) as error:
+                event = self._event("error", str(error))
+        if self.end_from_trigger and event["status"] == TaskStatus.EXPORTED:
+            self.log.info("%s", event["message"])
+            yield TaskSuccessEvent(
+                xcoms={"return_value": self.checknumber_task_id} if self.do_xcom_push else None
+            )
+        else:
+            yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Say what becomes of the service's task when a user ends the waiting one."""
         self.log.info(left_running(self.checknumber_task_id))
 
-    async def _wait(self, client: AsyncCheckNumberClient) -> dict[str, Any]:
-        wait = Wait(poke_interval=self.poke_interval)
+    async def _wait(self, channel: Channel) -> dict[str, Any]:
+        wait = Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
         deadline, status = self._deadline()
         last: Task | None = None
+        pause = channel.spread(self.poke_interval)
         while True:
-            # A service that never answers must not hold the wait beyond its end.
-            task = await self._ask(client, wait, patience=max(_seconds_until(deadline), _LAST_ANSWER))
-            if task is not None:
-                last, said = task, wait.saw(task, now=time.monotonic())
-                if task.status.is_terminal:
-                    return self._event(task.status.value, said, task)
-                self.log.info("%s", said)
-            seconds_left = _seconds_until(deadline)
-            if seconds_left <= 0:
+            await asyncio.sleep(min(pause, max(_seconds_until(deadline), 0.0)))
+            pause = channel.hold()
+            if not pause:
+                # A service that never answers must not hold the wait beyond its end.
+                task = await self._ask(channel, wait, patience=max(_seconds_until(deadline), _LAST_ANSWER))
+                if task is not None:
+                    last, said = task, wait.saw(task, now=time.monotonic())
+                    if task.status.is_terminal:
+                        return self._event(task.status.value, said, task)
+                    self.log.info("%s", said)
+                pause = wait.pause()
+            if _seconds_until(deadline) <= 0:
                 return self._event(status, timed_out(self.checknumber_task_id), last)
-            await asyncio.sleep(min(wait.pause(), seconds_left))
 
-    async def _ask(self, client: AsyncCheckNumberClient, wait: Wait, *, patience: float) -> Task | None:
+    async def _ask(self, channel: Channel, wait: Wait, *, patience: float) -> Task | None:
         """Ask how the task stands; None where a fault is to be waited out."""
         try:
-            async with asyncio.timeout(patience):
-                return await client.get_task(self.checknumber_task_id)
+            async with asyncio.timeout(patience if math.isfinite(patience) else None):
+                return await channel.get_task(self.checknumber_task_id)
         except CheckNumberTransientError as error:
-            wait.missed(error)
+            wait.missed(error, now=time.monotonic())
             self.log.warning("%s Waiting goes on.", error)
-        except CheckNumberError:
+        except (CheckNumberError, AirflowNotFoundException):
             raise
         except TimeoutError:
             self.log.warning("The service has not answered before the wait's end.")
@@ -127,18 +180,42 @@ class CheckNumberTaskTrigger(BaseTrigger):
 
     def _deadline(self) -> tuple[datetime | None, str]:
         """Return the deadline that comes first and the status of the event that tells it."""
+        started_at = self.started_at or self._handed_over_at()
         deadlines = [
-            (at, status)
-            for at, status in ((self.timeout_at, "timeout"), (self.execution_timeout_at, "execution_timeout"))
-            if at is not None
+            (started_at + timedelta(seconds=seconds), status)
+            for seconds, status in (
+                (self.execution_timeout, "execution_timeout"),
+                (self.timeout, "timeout"),
+            )
+            if seconds is not None
         ]
         return min(deadlines) if deadlines else (None, "timeout")
+
+    def _handed_over_at(self) -> datetime:
+        """Return when the triggerer was given the task: Airflow keeps its deadline across restarts, not its start."""
+        airflows_deadline: datetime | None = getattr(self, "timeout_after", None)
+        if airflows_deadline is None or self.timeout is None:
+            return datetime.now(UTC)
+        if airflows_deadline.tzinfo is None:
+            airflows_deadline = airflows_deadline.replace(tzinfo=UTC)
+        after = airflows_timeout(timedelta(seconds=self.timeout), self.execution_timeout)
+        if self.execution_timeout is not None:
+            after = min(after, timedelta(seconds=self.execution_timeout))
+        return airflows_deadline - after
 
     def _event(self, status: str, message: str, task: Task | None = None) -> dict[str, Any]:
         event = {"status": status, "checknumber_task_id": self.checknumber_task_id, "message": message}
         if task is None:
             return event
         return {**event, "total": task.total, "success": task.success, "failure": task.failure}
+
+
+def airflows_timeout(timeout: timedelta, execution_timeout: float | None) -> timedelta:
+    """Return how long Airflow is to wait for a trigger that gives up by itself."""
+    first = timeout.total_seconds()
+    if execution_timeout is not None:
+        first = min(first, execution_timeout)
+    return timedelta(seconds=first) + GRACE
 
 
 def _seconds_until(moment: datetime | None) -> float:

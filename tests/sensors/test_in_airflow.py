@@ -84,6 +84,8 @@ def test_a_failed_task_is_not_retried_and_skips_where_asked_to(run, mode):
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 def test_an_execution_timeout_is_retried_whatever_soft_fail_says(run, mode):
     assert run.ended[f"execution_timeout.{mode}"] == ("failed", 2)
+    of_both_modes_and_tries = 4
+    assert run.log.count("Stopped waiting for CheckNumber task") == of_both_modes_and_tries
 
 
 def test_a_deployment_that_defers_by_default_is_heard(run):
