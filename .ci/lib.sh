@@ -26,12 +26,44 @@ find_python() {
     return 1
 }
 
-# ensure_mariadb: the tests start a MariaDB server of their own; it has to be installed.
-ensure_mariadb() {
+# start_mariadb FOLDER: make sure that a MariaDB answers where the tests look for one, 127.0.0.1:3306 for root
+# without a password; one that is not there yet keeps its data in FOLDER until stop_mariadb.
+start_mariadb() {
+    local folder=$1
     export PATH=$PATH:/usr/sbin
     if ! command -v mariadbd >/dev/null; then
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends mariadb-server >/dev/null
+        # In run level 1 the package does not start a server of its own, which would take the port.
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qq --no-install-recommends mariadb-server >/dev/null
     fi
-    mariadbd --version
+    if ! mariadb_answers; then
+        mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db \
+            --user="$(id -un)" --datadir="$folder" >/dev/null
+        mariadbd --no-defaults --user="$(id -un)" --datadir="$folder" --socket="$folder/socket" \
+            --bind-address=127.0.0.1 --port=3306 >"$folder/log" 2>&1 &
+        mariadb_pid=$!
+    fi
+    for _ in {1..60}; do
+        if mariadb_answers; then
+            mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --user=root --skip-column-names \
+                --execute "SELECT CONCAT('MariaDB ', VERSION())"
+            return
+        fi
+        sleep 0.5
+    done
+    echo "No MariaDB answers at 127.0.0.1:3306 for root without a password." >&2
+    [ ! -f "$folder/log" ] || tail -n 20 "$folder/log" >&2
+    return 1
+}
+
+mariadb_answers() {
+    mariadb-admin --no-defaults --protocol=tcp --host=127.0.0.1 --user=root status >/dev/null 2>&1
+}
+
+stop_mariadb() {
+    if [ -n "${mariadb_pid-}" ]; then
+        kill "$mariadb_pid" 2>/dev/null || true
+        wait "$mariadb_pid" 2>/dev/null || true
+    fi
 }
