@@ -202,8 +202,7 @@ class CheckNumberSubmitOperator(BaseOperator):
                     poke_interval=self.poke_interval,
                     timeout=self.timeout,
                     execution_timeout=self.execution_timeout,
-                ),
-                kwargs={"checknumber_task_id": checknumber_task_id},
+                )
             )
         wait = Wait(poke_interval=self.poke_interval)
         deadline = time.monotonic() + self.timeout.total_seconds()
@@ -220,10 +219,10 @@ class CheckNumberSubmitOperator(BaseOperator):
         )
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, *, checknumber_task_id: str
-    ) -> str:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Resume when the trigger has fired; return the service's task id."""
+        # From the event, as `airflow dags test` loses the arguments that were given on deferring.
+        checknumber_task_id = str(event.get("checknumber_task_id")) if isinstance(event, dict) else ""
         self._waiting_for = checknumber_task_id
         try:
             self.log.info("%s", read_event(event, checknumber_task_id))
