@@ -33,9 +33,10 @@ log = logging.getLogger(__name__)
 #: The member by which a zip is known to be a spreadsheet.
 SPREADSHEET_MARK = "xl/workbook.xml"
 
+_SHEETS = "xl/worksheets/"
 _ROWS_PER_BLOCK = 8_192
-# A row, or one shared string, that goes on over so many blocks is none.
-_MOST_BLOCKS_OF_ONE = 4
+# Bytes after which a row, or one shared string, is none.
+_MOST_BYTES_OF_ONE = 4 << 20
 # Members that openpyxl takes in whole, such as styles and the list of sheets.
 _MOST_BYTES_OF_OTHERS = 16 << 20
 # A sheet ends at row 1,048,576; a few text columns of it may be all different.
@@ -173,7 +174,7 @@ def _refuse_bombs(archive: Archive, name: str) -> None:
     for member in archive.members:
         if member.suffix not in (".xml", ".rels"):
             continue
-        if not member.name.startswith("xl/worksheets/"):
+        if not member.name.startswith(_SHEETS):
             allowed = _MOST_BYTES_OF_STRINGS if _is_strings(member) else _MOST_BYTES_OF_OTHERS
             if member.size > allowed:
                 raise ArchiveLimitError(
@@ -184,8 +185,9 @@ def _refuse_bombs(archive: Archive, name: str) -> None:
 
 def _look_through(archive: Archive, member: Member, name: str) -> None:
     """Refuse entity definitions, rows and strings without end, and strings without number."""
-    blocks_of_one = ends = 0
+    length_of_one = ends = 0
     tail = b""
+    is_sheet = member.name.startswith(_SHEETS)
     with archive.open(member) as stream:
         while chunk := stream.read(BLOCK_SIZE):
             data = tail + chunk
@@ -193,10 +195,12 @@ def _look_through(archive: Archive, member: Member, name: str) -> None:
             # NUL: UTF-16, in which nothing of this would be found.
             if b"<!DOCTYPE" in data or b"\0" in data:
                 raise UnreadableArchiveError(f"{member.name} of {name} is written as no result's is.")
+            if not is_sheet and not _is_strings(member):
+                continue
             found = sum(1 for _ in _END_OF_ONE.finditer(data))
             ends += found
-            blocks_of_one = 0 if found else blocks_of_one + 1
-            if blocks_of_one > _MOST_BLOCKS_OF_ONE or (_is_strings(member) and ends > _MOST_SHARED_STRINGS):
+            length_of_one = 0 if found else length_of_one + len(chunk)
+            if length_of_one > _MOST_BYTES_OF_ONE or (not is_sheet and ends > _MOST_SHARED_STRINGS):
                 raise ArchiveLimitError(f"{member.name} of {name} would not fit into memory.")
 
 
