@@ -11,6 +11,7 @@ from airflow_provider_checknumber.numbers.errors import (
     NumberFileNotFoundError,
     NumberListError,
 )
+from airflow_provider_checknumber.numbers.known import leave_out
 from airflow_provider_checknumber.numbers.lines import OnInvalid
 from airflow_provider_checknumber.numbers.prepare import PreparedNumbers, prepare_numbers
 from airflow_provider_checknumber.numbers.sources import NumberSource, Opener
@@ -27,5 +28,6 @@ __all__ = [
     "OnInvalid",
     "Opener",
     "PreparedNumbers",
+    "leave_out",
     "prepare_numbers",
 ]

@@ -31,7 +31,16 @@ class NumberFileNotFoundError(NumberListError):
 
 
 class EmptyNumberListError(NumberListError):
-    """The list holds no number at all, or none that is left after the invalid ones were skipped."""
+    """
+    The list holds no number at all, or none that is left after the invalid ones were skipped.
+
+    :param message: the sentence to show.
+    :param lines_read: lines that held something, but no number.
+    """
+
+    def __init__(self, message: str, *, lines_read: int = 0) -> None:
+        super().__init__(message)
+        self.lines_read = lines_read
 
 
 class InvalidNumbersError(NumberListError):

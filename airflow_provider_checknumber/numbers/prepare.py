@@ -159,4 +159,4 @@ def _raise_if_unusable(name: str, checker: LineChecker, on_invalid: OnInvalid) -
         )
     if invalid == read:
         left = f"none of its {read} lines is a number" if read else "it holds no number"
-        raise EmptyNumberListError(f"{name} was not sent: {left}.")
+        raise EmptyNumberListError(f"{name} was not sent: {left}.", lines_read=read)

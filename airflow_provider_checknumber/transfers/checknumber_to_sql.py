@@ -9,15 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    BaseHook,
-    BaseOperator,
-)
-from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
+from airflow_provider_checknumber.database_hooks import database_hook
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.results import OnBadRow, ResultTable, open_results
 from airflow_provider_checknumber.warehouse import (
@@ -31,9 +26,8 @@ from airflow_provider_checknumber.warehouse import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-#: The extra of this package that brings the provider for a type of connection.
-_EXTRAS = {"postgres": "postgres", "mysql": "mysql", "duckdb": "duckdb"}
 #: The task types whose answers stand in a column of another spelling (the services' own pages).
 _TASK_TYPES = {"twitter": "Twitter"}
 #: Rows in a batch: small enough to be worked on within the processor's cache.
@@ -143,7 +137,7 @@ class CheckNumberToSqlOperator(BaseOperator):
         """Fetch the result and load it; return the counts."""
         _check_choice("write_disposition", self.write_disposition, WriteDisposition)
         try:
-            sql_hook = self._sql_hook()
+            sql_hook = database_hook(self.sql_conn_id, self.hook_params)
             with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
                 archive = Path(folder) / "result"
                 task = self.hook.download_results(self.checknumber_task_id, archive)
@@ -152,30 +146,6 @@ class CheckNumberToSqlOperator(BaseOperator):
                     return self._tell(task, results, report)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
-
-    def _sql_hook(self) -> DbApiHook:
-        connection = BaseHook.get_connection(self.sql_conn_id)
-        try:
-            hook: Any = connection.get_hook(  # type: ignore[no-untyped-call]
-                hook_params=dict(self.hook_params or {})
-            )
-        except (AirflowException, ImportError) as error:
-            extra = _EXTRAS.get(connection.conn_type or "")
-            advice = (
-                f"pip install 'airflow-provider-checknumber[{extra}]' on the workers"
-                if extra
-                else "install the provider for it on the workers"
-            )
-            raise AirflowFailException(
-                f"Connection {self.sql_conn_id!r} of type {connection.conn_type!r} has no usable hook here "
-                f"({type(error).__name__}): {advice}."
-            ) from None
-        if not isinstance(hook, DbApiHook):
-            raise AirflowFailException(
-                f"Connection {self.sql_conn_id!r} of type {connection.conn_type!r} is not a database's: "
-                "name one whose hook is a DbApiHook."
-            )
-        return hook
 
     def _load(self, sql_hook: DbApiHook, task: Task, results: ResultTable) -> LoadReport:
         check = Check(

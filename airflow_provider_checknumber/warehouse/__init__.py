@@ -18,12 +18,14 @@ from airflow_provider_checknumber.warehouse.errors import (
     WarehouseUnreachableError,
 )
 from airflow_provider_checknumber.warehouse.loading import OnNewColumn, load
+from airflow_provider_checknumber.warehouse.reading import QueryError, answered_since, open_query
 from airflow_provider_checknumber.warehouse.report import LoadReport
 
 __all__ = [
     "Check",
     "LoadReport",
     "OnNewColumn",
+    "QueryError",
     "ShortfallError",
     "SourceColumn",
     "TableError",
@@ -32,5 +34,7 @@ __all__ = [
     "WarehouseRefusedError",
     "WarehouseUnreachableError",
     "WriteDisposition",
+    "answered_since",
     "load",
+    "open_query",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from airflow_provider_checknumber.client import CheckNumberPermanentError
 from airflow_provider_checknumber.warehouse.columns import CHECKED_AT, NUMBER, TASK_TYPE, LoadColumn
 from airflow_provider_checknumber.warehouse.databases import Database, connect
+from airflow_provider_checknumber.warehouse.databases.base import fault_code
+from airflow_provider_checknumber.warehouse.databases.duckdb import DuckDbDatabase
 from airflow_provider_checknumber.warehouse.errors import TableError, WarehouseError, WarehouseRefusedError
 from airflow_provider_checknumber.warehouse.names import PARAM, TableName
 
@@ -49,7 +51,7 @@ def open_query(
     :raises QueryError: the query cannot be run as it is written.
     :raises WarehouseError: the database could not be reached, or refused, here or while rows are read.
     """
-    with closing(connect(hook)) as database, closing(_rows(database, sql, parameters)) as rows:
+    with closing(_connect(hook)) as database, closing(_rows(database, sql, parameters)) as rows:
         yield (row for some in rows for row in some)
 
 
@@ -60,7 +62,7 @@ def answered_since(
     task_type: str,
     since: datetime,
     columns: Mapping[str, str] | None = None,
-) -> Iterator[Sequence[Sequence[Any]]]:
+) -> Generator[Sequence[Sequence[Any]]]:
     """
     Yield the numbers that a table of results answers for a task type, as rows, some at a time.
 
@@ -72,68 +74,101 @@ def answered_since(
     :param task_type: the service's name of the check, as it stands in the table.
     :param since: rows that were checked before this moment do not count.
     :param columns: ``number``, ``task_type`` and ``checked_at`` to their names in the table, as for ``load``.
-    :raises QueryError: the table is no such table.
-    :raises TableError: it cannot be told whether there is such a table.
+    :raises TableError: the table lacks one of these columns, or it cannot be told whether there is one.
     :raises WarehouseError: the database could not be reached, or refused.
     """
     name = TableName.parse(table)
-    names = {role: role for role in (NUMBER, TASK_TYPE, CHECKED_AT)} | dict(columns or {})
-    with closing(connect(hook)) as database:
-        if _is_missing(database, name):
+    with closing(_connect(hook)) as database:
+        there = _describe(database, name)
+        if there is None:
             log.warning("There is no table %s yet, so no number is left out.", name)
             return
-        moment = LoadColumn(role=CHECKED_AT, name=names[CHECKED_AT], kind="timestamp", constant=since)
-        number, type_, checked_at = (database.identifier(names[role]) for role in (NUMBER, TASK_TYPE, CHECKED_AT))
-        sql = database.for_driver(
-            f"SELECT {number} FROM {database.table(name)} WHERE {type_} = {PARAM} AND {checked_at} >= {PARAM}"
+        wanted = {role: role for role in (NUMBER, TASK_TYPE, CHECKED_AT)} | dict(columns or {})
+        named = {role: _spelling(database, name, there, column) for role, column in wanted.items()}
+        number, kind, checked_at = (
+            database.identifier(named[role]) for role in (NUMBER, TASK_TYPE, CHECKED_AT)
+        )
+        moment = LoadColumn(role=CHECKED_AT, name=named[CHECKED_AT], kind="timestamp", constant=since)
+        sql = database._for_driver(
+            f"SELECT {number} FROM {database.table(name)} WHERE {kind} = {PARAM} AND {checked_at} >= {PARAM}"
         )
         yield from _rows(database, sql, (task_type, database.value(moment)))
 
 
-def _is_missing(database: Database, table: TableName) -> bool:
+def _connect(hook: DbApiHook) -> Database:
+    database = connect(hook)
+    if _drivers(database) & {"psycopg", "psycopg2"} and hook.supports_autocommit:
+        # PostgreSQL keeps a cursor no longer than its transaction.
+        hook.set_autocommit(database.connection, False)
+    return database
+
+
+def _drivers(database: Database) -> set[str]:
+    return {ancestor.__module__.partition(".")[0] for ancestor in type(database.connection).__mro__}
+
+
+def _describe(database: Database, table: TableName) -> Collection[str] | None:
     """
-    Tell whether there certainly is no such table.
+    Return the names of a table's columns, None where there certainly is no such table.
 
     The generic loader takes every refusal for a missing table, a lost connection too. Believing that here
     would pay for all numbers again.
     """
-    if database.describe(table) is not None:
-        return False
-    if type(database).describe is not Database.describe:
-        return True
+    if isinstance(database, DuckDbDatabase):
+        database.execute("BEGIN TRANSACTION")  # To be rolled back where the table is missing.
+    there = database.describe(table)
+    if there is not None or type(database).describe is not Database.describe:
+        return there
     try:
         from sqlalchemy import inspect
 
-        return not inspect(database.hook.get_sqlalchemy_engine()).has_table(table.table, schema=table.schema)
+        missing = not inspect(database.hook.get_sqlalchemy_engine()).has_table(table.table, table.schema)
+        why = "it is there, and this connection may not read it"
     except Exception as error:
-        raise TableError(
-            f"It cannot be told whether there is a table {table} ({type(error).__name__}), so nothing was sent: make "
-            "it if there is none yet, and let this connection read it."
-        ) from None
+        missing = False
+        why = f"asking for it ended with {type(error).__name__}"
+    if missing:
+        return None
+    raise TableError(
+        f"It cannot be told what table {table} answers ({why}), so nothing was sent: make it if there is none yet, "
+        "and let this connection read it."
+    )
 
 
-def _rows(
-    database: Database, sql: str, parameters: Parameters | None
-) -> Iterator[Sequence[Sequence[Any]]]:
+def _spelling(database: Database, table: TableName, there: Collection[str], column: str) -> str:
+    """Return the table's own spelling of a column's name."""
+    if column in there:
+        return column
+    if database.folds_case:
+        for name in there:
+            if name.casefold() == column.casefold():
+                return name
+    raise TableError(
+        f"Table {table} has no column {column!r}, which tells what it answers; nothing was sent. If a load has renamed "
+        "it, say so as in its own columns={…}."
+    )
+
+
+def _rows(database: Database, sql: str, parameters: Parameters | None) -> Generator[Sequence[Sequence[Any]]]:
     try:
-        with closing(_streaming_cursor(database)) as cursor:
+        cursor = _streaming_cursor(database)
+        try:
             if parameters:
                 cursor.execute(sql, parameters)
             else:
                 cursor.execute(sql)
             while rows := cursor.fetchmany(_FETCH):
                 yield [tuple(row.values()) for row in rows] if isinstance(rows[0], Mapping) else rows
+        finally:
+            with suppress(database.driver_error):  # MySQL's minds rows that nobody has fetched.
+                cursor.close()
     except database.driver_error as error:
         raise _refusal(database, error) from None
 
 
 def _streaming_cursor(database: Database) -> Any:
     """Return a cursor that does not fetch all rows at once; most drivers' own one does not."""
-    connection = database.connection
-    drivers = {ancestor.__module__.partition(".")[0] for ancestor in type(connection).__mro__}
-    if drivers & {"psycopg", "psycopg2"} and database.hook.supports_autocommit:
-        # The server keeps a cursor no longer than its transaction.
-        database.hook.set_autocommit(connection, False)
+    connection, drivers = database.connection, _drivers(database)
     name = f"checknumber_{uuid.uuid4().hex}"
     if "psycopg" in drivers:
         return connection.cursor(name=name, row_factory=import_module("psycopg.rows").tuple_row)
@@ -146,9 +181,10 @@ def _streaming_cursor(database: Database) -> Any:
 
 
 def _refusal(database: Database, error: Exception) -> WarehouseError:
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    fault = database.describe_fault(error)
-    if code.startswith(_ABOUT_THE_QUERY) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR":
-        words = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
-        return QueryError(f"{database.label} cannot run the query, so nothing was sent: {words} ({fault}).")
-    return WarehouseRefusedError(f"{database.label} refused the query, so nothing was sent: {fault}.")
+    code = fault_code(error)
+    about = f"{type(error).__name__}{'' if code is None else f' {code}'}{database.names_in(error)}"
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    if state.startswith(_ABOUT_THE_QUERY) or code == "SQLITE_ERROR":
+        words = getattr(getattr(error, "diag", None), "message_primary", None) or error
+        return QueryError(f"{database.label} cannot run the query, so nothing was sent: {words} ({about}).")
+    return WarehouseRefusedError(f"{database.label} refused the query, so nothing was sent: {about}.")
