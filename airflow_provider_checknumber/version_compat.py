@@ -11,6 +11,7 @@ from packaging.version import Version
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial as OperatorPartial
 
 #: Whether the triggerer renders templates, so that a task whose id is an XCom can start there.
 STARTS_FROM_TRIGGER = Version(Version(__version__).base_version) >= Version("3.3")

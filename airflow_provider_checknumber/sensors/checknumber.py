@@ -36,7 +36,8 @@ from airflow_provider_checknumber.waiting import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+    from airflow_provider_checknumber.version_compat import OperatorPartial
 
 
 class CheckNumberTaskSensor(BaseSensorOperator):
