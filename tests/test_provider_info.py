@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from importlib.metadata import entry_points, version
 from importlib.resources import files
@@ -64,7 +65,17 @@ def test_every_module_with_a_class_for_dag_authors_is_named():
         if file.name.endswith(".py") and not file.name.startswith("_")
     }
 
-    assert {module for module in present if f'"{module}' not in info} == set()
+    assert {module for module in present if has_airflow_class(module) and f'"{module}"' not in info} == set()
+
+
+def has_airflow_class(module: str) -> bool:
+    """Return whether an operator, hook or trigger is defined there; what helps them need not be named."""
+    return any(
+        inspect.isclass(value)
+        and value.__module__ == module
+        and any(base.__module__.startswith("airflow.") for base in value.__mro__)
+        for value in vars(importlib.import_module(module)).values()
+    )
 
 
 @pytest.mark.parametrize("connection_type", ["checknumber", "ekycpro"])
