@@ -21,7 +21,7 @@ def migrated_database(folder: Path, *, python: str | Path = sys.executable) -> P
     """
     folder.mkdir(parents=True, exist_ok=True)
     airflow = PrivateAirflow(folder, dags_folder=folder, python=python)
-    airflow.migrate()
+    airflow.migrate(timeout=600)
     return folder / "airflow.db"
 
 
