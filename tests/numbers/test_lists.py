@@ -21,6 +21,7 @@ from airflow_provider_checknumber.numbers import (
     prepare_numbers,
 )
 from airflow_provider_checknumber.numbers import prepare as prepare_module
+from airflow_provider_checknumber.text import BLOCK_SIZE
 
 A, B, C = "+12025550101", "+905321234567", "+447400123456"
 
@@ -115,6 +116,13 @@ def test_repeated_numbers_are_sent_once_where_they_first_stood():
     with prepare_numbers(io.BytesIO(text.encode())) as prepared:
         assert prepared.path.read_text() == f"{B}\n{A}\n{C}\n"
         assert (prepared.lines_read, prepared.count, prepared.duplicates) == (5, 3, 2)
+
+
+def test_a_number_that_comes_again_much_later_is_sent_once_too():
+    numbers = [f"+90532{number:07d}" for number in range(25_000)]
+    assert len("\n".join(numbers)) > BLOCK_SIZE
+
+    assert sent(numbers + numbers[::-1] + numbers[:9]) == numbers
 
 
 def test_the_fingerprint_is_of_the_numbers_and_not_of_their_order():

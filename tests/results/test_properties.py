@@ -9,11 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_checknumber.client import CheckNumberError
+from airflow_provider_checknumber.numbers import prepare_numbers
 from airflow_provider_checknumber.results import open_results
+from airflow_provider_checknumber.sandbox.archive import answers_for, write_results
+from airflow_provider_checknumber.sandbox.settings import RESULT_SHAPES
 from tests.results.archives import read, zipped
 
 e164 = st.integers(10, 10**15 - 1).map("+{}".format)
@@ -68,6 +71,25 @@ def test_any_side_lists_are_read_as_they_were_written(activated, unregistered, w
         *((number, True) for number in activated),
         *((number, False) for number in unregistered),
     ]
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(e164, min_size=1, unique=True),
+    st.sets(st.sampled_from(RESULT_SHAPES)),
+    st.sampled_from(["Twitter", "htx", "ws"]),
+)
+def test_any_list_of_numbers_survives_the_round_trip(numbers, shape, task_type):
+    with tempfile.TemporaryDirectory() as directory, prepare_numbers(numbers) as prepared:
+        path = Path(directory, "result")
+        answers = answers_for(task_type, undetermined=0.2, shape=frozenset(shape))
+        write_results(
+            prepared.path, path, task_id="d4g8", answers=answers, shape=frozenset(shape), check=lambda: None
+        )
+        result = read(path.read_bytes(), path, task_type=task_type)
+
+    assert sorted(row[0] for row in result.rows) == sorted(numbers)
+    assert result.counts.not_determined == sum(row[1] is None for row in result.rows)
 
 
 member_names = st.sampled_from(
