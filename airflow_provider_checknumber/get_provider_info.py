@@ -110,6 +110,11 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": "Object Storage",
                 "python-module": f"{_PACKAGE}.transfers.checknumber_to_object_storage",
             },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": name,
+                "python-module": f"{_PACKAGE}.transfers.sql_to_checknumber",
+            },
         ],
         "connection-types": [
             {

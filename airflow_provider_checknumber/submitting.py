@@ -16,7 +16,7 @@ from airflow_provider_checknumber.billing import OnUnknown, Submission, recall, 
 from airflow_provider_checknumber.client import Task
 from airflow_provider_checknumber.client.log import Log
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.numbers import NumberListError, NumberSource, PreparedNumbers
+from airflow_provider_checknumber.numbers import NumberBatch, NumberListError, NumberSource, PreparedNumbers
 from airflow_provider_checknumber.object_storage import Location, file_to_open
 from airflow_provider_checknumber.submission_memory import VariableInstructions, submission_memory
 
@@ -53,7 +53,7 @@ class Submitter:
         """
         return recall(self._submission(known_as, numbers=0), service=self._service(Path()), **self._desk())
 
-    def submit(self, numbers: PreparedNumbers, *, known_as: str | None = None) -> str:
+    def submit(self, numbers: NumberBatch, *, known_as: str | None = None) -> str:
         """
         Submit a list once and return the service's id of it.
 
@@ -78,12 +78,12 @@ class Submitter:
         ]
         return submit_each(batches, **self._desk())
 
-    def tell(self, numbers: PreparedNumbers, **more: int) -> None:
-        """Push the counts of a list as the XCom ``counts``, with those that its source adds."""
-        counts = {"numbers": numbers.count, "duplicates": numbers.duplicates, "invalid": numbers.invalid}
+    def tell(self, prepared: PreparedNumbers, /, **more: int) -> None:
+        """Push the counts of a list as the XCom ``counts``, with those that its source knows better."""
+        counts = {"numbers": prepared.count, "duplicates": prepared.duplicates, "invalid": prepared.invalid}
         self.context["ti"].xcom_push(key="counts", value=counts | more)
 
-    def _admit(self, numbers: PreparedNumbers) -> None:
+    def _admit(self, numbers: NumberBatch) -> None:
         if self.max_numbers is not None and numbers.count > self.max_numbers:
             raise NumberListError(
                 f"The list holds {numbers.count:,} numbers, more than max_numbers={self.max_numbers:,}: nothing "

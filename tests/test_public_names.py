@@ -17,6 +17,7 @@ FOR_DAG_AUTHORS = {
     "triggers.checknumber": {"CheckNumberTaskTrigger"},
     "transfers.checknumber_to_object_storage": {"CheckNumberToObjectStorageOperator"},
     "transfers.checknumber_to_sql": {"CheckNumberToSqlOperator"},
+    "transfers.sql_to_checknumber": {"SqlToCheckNumberOperator"},
 }
 
 
