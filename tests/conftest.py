@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from airflow_provider_checknumber.sandbox.demo_airflow import PrivateAirflow
@@ -32,6 +33,10 @@ def _use_session_home() -> None:
 
 
 _use_session_home()
+
+# An example that takes long says that the machine is busy, and nothing about the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_unconfigure() -> None:
