@@ -64,3 +64,8 @@ class NumberEncodingError(NumberListError):
 
 class NumberColumnError(NumberListError):
     """The column that holds the numbers was not named, or the table has none of that name."""
+
+
+def system_reason(error: OSError) -> str:
+    """Return why the system refused something; storages other than disks often give no more than a type."""
+    return error.strerror or type(error).__name__

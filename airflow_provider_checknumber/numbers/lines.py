@@ -20,7 +20,8 @@ OnInvalid = Literal["fail", "skip", "keep"]
 #: How many lines an error names.
 NAMED_LINES = 10
 
-_SPACES_BEFORE_NEWLINE = re.compile(rb"[ \t]+(?=\n)")
+# Looks at a run of spaces once, from its beginning: from each of its spaces on would take the square of it.
+_SPACES_BEFORE_NEWLINE = re.compile(rb"(?<![ \t])[ \t]++(?=\n)")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 # Marks that web pages and spreadsheets leave around a number, where nobody can see them.
 _INVISIBLE = (

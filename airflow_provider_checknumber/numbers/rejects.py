@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_checknumber.numbers.errors import NumberListError
+from airflow_provider_checknumber.numbers.errors import NumberListError, system_reason
 from airflow_provider_checknumber.numbers.sources import Opener
 
 HEADER = ("line", "reason", "value")
@@ -50,6 +50,8 @@ def open_rejects(target: str | Opener | None) -> Iterator[RejectsWriter | None]:
     try:
         binary = opener.open("wb")
     except OSError as error:
-        raise NumberListError(f"The rejects file {target} cannot be written ({error.strerror}).") from None
+        raise NumberListError(
+            f"The rejects file {target} cannot be written ({system_reason(error)})."
+        ) from None
     with io.TextIOWrapper(binary, encoding="utf-8", newline="") as stream:
         yield RejectsWriter(stream)

@@ -21,6 +21,7 @@ from airflow_provider_checknumber.numbers.errors import (
     NumberEncodingError,
     NumberFileNotFoundError,
     NumberListError,
+    system_reason,
 )
 from airflow_provider_checknumber.numbers.headings import is_heading
 from airflow_provider_checknumber.numbers.tables import csv_blocks, parquet_blocks
@@ -93,7 +94,9 @@ def open_blocks(
 def _cannot_open(name: str, error: OSError) -> NumberListError:
     if isinstance(error, FileNotFoundError):
         return NumberFileNotFoundError(f"There is no number file {name}; nothing was sent.")
-    return NumberListError(f"The number file {name} cannot be opened ({error.strerror}); nothing was sent.")
+    return NumberListError(
+        f"The number file {name} cannot be opened ({system_reason(error)}); nothing was sent."
+    )
 
 
 def _guarded(blocks: Iterator[Block], name: str) -> Iterator[Block]:
@@ -115,7 +118,7 @@ def _guarded(blocks: Iterator[Block], name: str) -> Iterator[Block]:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise NumberListError(f"The gzip file {name} is damaged or cut off; nothing was sent.") from None
     except OSError as error:
-        raise NumberListError(f"Reading {name} failed ({error.strerror}); nothing was sent.") from None
+        raise NumberListError(f"Reading {name} failed ({system_reason(error)}); nothing was sent.") from None
 
 
 def _stream_blocks(stream: Any, name: str, column: str | None, encoding: str | None) -> Iterator[Block]:

@@ -31,25 +31,29 @@ def csv_blocks(text: Iterator[bytes], name: str, column: str) -> Iterator[Block]
 
     :param text: the file as blocks of UTF-8 lines.
     :param name: what a message calls the file.
-    :param column: the column's name in the header, the first line; capitals count only where two columns
-        differ in nothing else.
+    :param column: the column's name in the header, the first line that is not empty; capitals count only
+        where two columns differ in nothing else.
     :raises NumberColumnError: when the header has no such column.
     :raises NumberListError: when a line cannot be read as CSV.
     """
     lines = _decoded_lines(text, name)
-    header = next(lines, "")
+    header, line = "", 1
+    while not header.strip() and (header := next(lines, "")):
+        line += 1
     delimiter, index = _find_column(header, column, name)
-    rows = csv.reader(lines, delimiter=delimiter)
-    line = 2
+    # Strict, for a mark that is never closed would swallow the rows after it in silence.
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    above = line
     try:
         while batch := list(islice(rows, _ROWS_PER_BLOCK)):
             cells = [row[index] if len(row) > index else "" for row in batch]
-            numbers = _line_numbers(batch, line, rows.line_num + 2)
-            yield Block(encode_values(cells), numbers)
-            line = rows.line_num + 2
+            after = above + rows.line_num
+            yield Block(encode_values(cells), _line_numbers(batch, line, after))
+            line = after
     except csv.Error:
         raise NumberListError(
-            f"Line {rows.line_num + 1} of {name} cannot be read as CSV; is a quotation mark left open before it?"
+            f"A row of {name} that ends in line {above + rows.line_num - 1} cannot be read as CSV; "
+            "is a quotation mark left open in it?"
         ) from None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from airflow_provider_checknumber.numbers import distinct, prepare_numbers, repeats
 from airflow_provider_checknumber.numbers import prepare as prepare_module
-from airflow_provider_checknumber.numbers import prepare_numbers, repeats
 from airflow_provider_checknumber.numbers.batches import plan_batches
 from airflow_provider_checknumber.numbers.distinct import KeySet, repeated_keys, unique_keys
 
@@ -90,8 +90,12 @@ def test_kept_values_are_dealt_out_too():
     assert sorted(lines) == sorted(values)
 
 
-@pytest.mark.parametrize("run_length", [1, 7, 64, 1_000])
-def test_keys_beyond_what_is_held_in_memory_are_merged_from_disk(tmp_path, run_length):
+@pytest.mark.parametrize("run_length", [10, 64, 1_000])
+@pytest.mark.parametrize("slice_length", [1, 20, 5_000])
+def test_keys_beyond_what_is_held_in_memory_are_merged_from_disk(
+    tmp_path, monkeypatch, run_length, slice_length
+):
+    monkeypatch.setattr(distinct, "SLICE_LENGTH", slice_length)
     keys = np.random.default_rng(3).integers(0, 300, 1_000)
     key_set = KeySet(tmp_path, run_length=run_length)
     for start in range(0, 1_000, 33):

@@ -227,6 +227,12 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory():
     assert source.given < 8 << 20
 
 
+def test_a_long_run_of_spaces_takes_no_longer_than_other_text():
+    """Looked at from each of its spaces on, this would take hours."""
+    with pytest.raises(InvalidNumbersError):
+        sent(b"x" + b" " * 1_000_000 + b"x\n")
+
+
 def test_arguments_that_make_no_sense_are_refused():
     for arguments in ({"on_invalid": "ignore"}, {"batch_size": 0}, {"batch_size": 5, "min_batch_size": 6}):
         with pytest.raises(ValueError, match=next(reversed(arguments))):

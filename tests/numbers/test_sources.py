@@ -120,13 +120,26 @@ def test_a_line_break_within_a_cell_does_not_make_two_numbers():
     assert caught.value.invalid_count == 1
 
 
+@pytest.mark.parametrize("rest", [f"2,x,{B}\n", f'2,"x,{B}\n'])
+def test_a_quotation_mark_that_is_left_open_loses_no_rows_in_silence(rest):
+    with pytest.raises(NumberListError, match="quotation mark"):
+        sent(f'id,name,phone\n1,"open,{A}\n{rest}'.encode(), column="phone", on_invalid="skip")
+
+
+def test_empty_lines_above_the_header_are_counted():
+    with pytest.raises(InvalidNumbersError) as caught:
+        sent(f"\n \nid,phone\n1,{A}\n2,x\n".encode(), column="phone")
+
+    assert caught.value.line_numbers == (5,)
+
+
 def test_a_column_that_is_not_there_is_asked_for():
     with pytest.raises(NumberColumnError, match="no column 'phone'"):
         sent(f"{A}\n{B}\n".encode(), column="phone")
 
 
 def test_a_csv_file_that_cannot_be_read_is_refused():
-    with pytest.raises(NumberListError, match=r"Line 3 .* quotation mark"):
+    with pytest.raises(NumberListError, match=r"line 3 .* quotation mark"):
         sent(b'id,phone\n1,+12025550101\n2,"' + b"x" * 200_000 + b"\n", column="phone")
     with pytest.raises(NumberEncodingError, match="Line 3 "):
         sent(f"name,phone\na,{A}\nMüller,{B}\n".encode("latin-1"), column="phone")
