@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: The task types whose answers stand in a column of another spelling (the services' own pages).
 _TASK_TYPES = {"twitter": "Twitter"}
 #: Rows in a batch: small enough to be worked on within the processor's cache.
-_BATCH_ROWS = 16_384
+_BATCH_ROWS = 8_192
 
 
 class CheckNumberToSqlOperator(BaseOperator):

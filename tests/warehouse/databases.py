@@ -43,13 +43,20 @@ class Warehouse:
     def hook(self) -> DbApiHook:
         return self.make_hook()
 
-    def run(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own; names in double quotes become the database's."""
+    def run(self, sql: str, *, as_it_is: bool = False) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own; double quotes become the database's own."""
         with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(sql.replace('"', self.quote))
+            cursor.execute(sql if as_it_is else sql.replace('"', self.quote))
             rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
             connection.commit()
             return rows
+
+    def columns(self, table: str) -> list[str]:
+        """The table's columns in their order."""
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {table}")
+            cursor.fetchall()
+            return [column[0] for column in cursor.description]
 
     def count(self, table: str = "checks") -> int:
         return int(self.run(f'SELECT COUNT(*) FROM "{table}"')[0][0])

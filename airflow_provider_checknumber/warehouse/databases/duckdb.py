@@ -24,6 +24,8 @@ from airflow_provider_checknumber.warehouse.rowtext import QUOTED, RowText
 
 _STAGING = "temp.checknumber_load"
 _CHUNKS_AHEAD = 16
+#: Bytes that DuckDB sets aside for reading; it would take 32 MB for files that have 2.
+_READ_BUFFER = 4 << 20
 #: DuckDB takes two transactions of one process for a conflict where they meet, instead of waiting.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -96,11 +98,13 @@ class DuckDbDatabase(Database):
             f"'{name}': '{'BOOLEAN' if column.kind == 'boolean' else 'VARCHAR'}'"
             for name, column in read.items()
         )
+        # "NOT NOT" keeps DuckDB from reading the words as what the table's column is, a number maybe.
+        values = [f"NOT NOT {name}" if column.kind == "boolean" else name for name, column in read.items()]
         sql = (
             f"INSERT INTO {into} ({self.columns((*layout.varying, *fixed))}) "
-            f"SELECT {', '.join([*read, *[PARAM] * len(fixed)])} FROM read_csv({PARAM}, auto_detect = false, "
+            f"SELECT {', '.join([*values, *[PARAM] * len(fixed)])} FROM read_csv({PARAM}, auto_detect = false, "
             "header = false, delim = '\t', quote = '\"', escape = '\"', nullstr = '\\N', "
-            f"allow_quoted_nulls = false, columns = {{{types}}})"
+            f"allow_quoted_nulls = false, buffer_size = {_READ_BUFFER}, columns = {{{types}}})"
         )
         text = RowText(QUOTED, layout.varying, booleans=lambda _: ("true", "false"))
         with (

@@ -28,8 +28,8 @@ from airflow_provider_checknumber.warehouse.rowtext import BACKSLASHED, RowText
 
 _STAGING = "pg_temp.checknumber_load"
 _FAMILIES: dict[str, Family] = {"B": "boolean", "N": "number", "S": "text"}
-#: Chunks that wait for the server, each of some 1.3 MB for a result of two columns.
-_CHUNKS_AHEAD = 3
+#: Chunks that wait for the server, each of some 600 KB for a result of two columns.
+_CHUNKS_AHEAD = 4
 #: Bytes that psycopg2 asks for at a time.
 _READ_SIZE = 1 << 16
 

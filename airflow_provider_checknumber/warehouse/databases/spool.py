@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Generator, Iterable
 
 #: Bytes of a file: large enough that a statement for each costs nothing, small enough for any disk.
-_FILE_BYTES = 4 << 20
+_FILE_BYTES = 2 << 20
 
 
 def spooled(chunks: Iterable[bytes]) -> Generator[str, None, None]:
