@@ -171,19 +171,21 @@ def open_archive(path: Path, *, limits: ArchiveLimits) -> Iterator[Archive]:
     """
     Open a downloaded result.
 
-    :raises UnreadableArchiveError: when it begins like a zip but is damaged or encrypted.
+    :raises UnreadableArchiveError: when it is not there, or begins like a zip but is damaged or encrypted.
     :raises UnsafeArchiveError: when a name leads out of the archive or an entry is a symbolic link.
     :raises ArchiveLimitError: when it has more members than the limits allow.
     """
     try:
-        with path.open("rb") as stream:
-            if not stream.read(4).startswith(_ZIP_MAGICS):
-                yield Archive(path, [Member(path.name, path.stat().st_size)], limits, None)
-                return
-            with _open_zip(stream, limits) as zipped:
-                yield Archive(path, _members(zipped, limits), limits, zipped)
-    except FileNotFoundError:
-        raise UnreadableArchiveError(f"There is no result archive {path.name}.") from None
+        stream = path.open("rb")
+    except OSError as error:
+        why = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise UnreadableArchiveError(f"The result archive {path.name} {why}.") from None
+    with stream:
+        if not stream.read(4).startswith(_ZIP_MAGICS):
+            yield Archive(path, [Member(path.name, path.stat().st_size)], limits, None)
+            return
+        with _open_zip(stream, limits) as zipped:
+            yield Archive(path, _members(zipped, limits), limits, zipped)
 
 
 def _open_zip(stream: BinaryIO, limits: ArchiveLimits) -> zipfile.ZipFile:
@@ -237,10 +239,13 @@ def _members(zipped: zipfile.ZipFile, limits: ArchiveLimits) -> list[Member]:
     for entry in entries:
         name = _shown(entry.filename)
         _check_entry(entry, name)
-        hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-        if not entry.is_dir() and not hidden:
+        if not entry.is_dir() and not any(map(_is_hidden, name.split("/"))):
             members.append(Member(name, entry.file_size, entry))
     return members
+
+
+def _is_hidden(part: str) -> bool:
+    return part == "__MACOSX" or (part.startswith(".") and part != ".")
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:

@@ -46,10 +46,11 @@ def has_number_column(header: Sequence[str]) -> bool:
 
 
 def column_names(header: Sequence[str]) -> list[str]:
-    """Return a header's names in small letters, each only once and none empty."""
+    """Return a header's names in small letters and printable, each only once and none empty."""
     names: list[str] = []
     for place, cell in enumerate(header, start=1):
-        name = unique = _folded(cell) or f"column_{place}"
+        printable = "".join(char if char.isprintable() else "_" for char in _folded(cell))
+        name = unique = printable or f"column_{place}"
         count = 1
         while unique in names:
             count += 1

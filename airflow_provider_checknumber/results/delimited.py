@@ -86,7 +86,7 @@ class DelimitedTable:
         end = first.find(b"\n", begin) + 1
         self._rest = first[end:]
         self._line += first.count(b"\n", 0, end)
-        return _read_header(first[begin:end].decode(errors="surrogateescape"))
+        return _read_header(first[begin:end].decode(errors="replace"))
 
     def _guarded(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         try:

@@ -109,6 +109,12 @@ def test_names_of_columns_are_made_distinct(read_result):
     assert result.rows == [(A, "a", "b", "c", B, "d")]
 
 
+def test_names_of_columns_can_be_shown(read_result):
+    content = b"number,a\0b\x1b[31m,\xff\n" + A.encode() + b",1,2\n"
+
+    assert read_result(content).names == ["number", "a_b_[31m", "\ufffd"]
+
+
 BAD_ROWS = {
     "too short": f"{A}\n",
     "too long": f"{A},yes,x,more\n",

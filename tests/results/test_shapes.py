@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from airflow_provider_checknumber.results import (
+    MissingExtraError,
     NoNumberColumnError,
     NoTableError,
     NotAnArchiveError,
     UnreadableArchiveError,
+    open_results,
 )
 from tests.results.archives import A, B, C, spreadsheet, zipped
 
@@ -83,7 +87,7 @@ def test_one_table_in_many_writings(read_result, content, packed):
     assert result.counts.malformed == 0
 
 
-@pytest.mark.parametrize("name", ["result.csv", "x/RESULT.CSV", "result.tsv", "result.txt"])
+@pytest.mark.parametrize("name", ["./d4g8/all.csv", "result.csv", "x/RESULT.CSV", "result.tsv", "result.txt"])
 def test_a_table_may_have_any_name(read_result, name):
     assert read_result(zipped((name, TABLE))).rows == ROWS
 
@@ -221,17 +225,22 @@ def test_what_is_no_result_is_refused(read_result, content, error):
 
 
 def test_a_missing_archive_is_named(tmp_path):
-    from airflow_provider_checknumber.results import open_results
+    with pytest.raises(UnreadableArchiveError, match=r"gone\.zip is not there"):
+        open_results(tmp_path / "gone.zip").__enter__()
+    with pytest.raises(UnreadableArchiveError, match="cannot be read"):
+        open_results(tmp_path).__enter__()
 
-    with pytest.raises(UnreadableArchiveError, match=r"gone\.zip"), open_results(tmp_path / "gone.zip"):
-        pass
+
+def test_an_error_of_whoever_reads_a_result_is_not_taken_for_one_of_the_archive(tmp_path):
+    (tmp_path / "x").write_text(TABLE)
+
+    with pytest.raises(FileNotFoundError), open_results(tmp_path / "x"):
+        raise FileNotFoundError
 
 
 def test_a_spreadsheet_without_openpyxl_says_what_to_install(read_result, monkeypatch):
-    from airflow_provider_checknumber.results import MissingExtraError
-
     book = spreadsheet(["number"], [A])
-    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
 
     with pytest.raises(MissingExtraError, match=r"airflow-provider-checknumber\[xlsx\]"):
         read_result(book)
