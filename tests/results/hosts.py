@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from airflow_provider_checknumber.client import Timing
+
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+#: What the host of the fixture ``host`` holds.
+CONTENT = os.urandom(700_000)
+
+#: For downloads that are to give up soon.
+QUICK = Timing(connect=2.0, read=2.0, attempts=2)
 
 
 @dataclass
