@@ -35,7 +35,7 @@ def test_a_result_becomes_rows_and_its_counts_are_returned(exported: str, wareho
 
     rows = warehouse.run('SELECT "number", "twitter", "task_type", "checknumber_task_id" FROM "checks"')
     assert sorted(row[0] for row in rows) == NUMBERS
-    assert {row[2:] for row in rows} == {("twitter", exported)}
+    assert {row[2:] for row in rows} == {("Twitter", exported)}
     assert {row[1] for row in rows} <= {0, 1, None}
     undetermined = [row[1] for row in rows].count(None)
     assert counts == {
