@@ -39,3 +39,10 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
     """Each database in turn, empty."""
     with _WAREHOUSES[request.param](request) as database:
         yield database
+
+
+@pytest.fixture(params=["sqlite", "psycopg3", "psycopg2", "duckdb", "mariadb", "mariadb-inserts"])
+def locking_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """Each database with a loader of its own in turn, empty."""
+    with _WAREHOUSES[request.param](request) as database:
+        yield database

@@ -311,19 +311,21 @@ class Database:
         :return: rows removed.
         """
         removed = 0
-        conditions, values = self._of_this_load(target)
+        into = self.sink(target)
+        condition, values = self._of_this_load(target) if into == self.table(target.table) else ("", [])
         for start in range(0, len(numbers), self.in_list):
             some = numbers[start : start + self.in_list]
             where = f"{self.named(target, NUMBER)} IN ({', '.join([PARAM] * len(some))})"
-            if conditions:
-                where = f"{conditions} AND {where}"
+            if condition:
+                where = f"{condition} AND {where}"
             # Not every driver tells how many rows a DELETE removed.
-            counted = self.fetch(
-                f"SELECT COUNT(*) FROM {self.table(target.table)} WHERE {where}", [*values, *some]
-            )
-            removed += int(counted[0][0])
-            self.execute(f"DELETE FROM {self.table(target.table)} WHERE {where}", [*values, *some])
+            removed += int(self.fetch(f"SELECT COUNT(*) FROM {into} WHERE {where}", [*values, *some])[0][0])
+            self.execute(f"DELETE FROM {into} WHERE {where}", [*values, *some])
         return removed
+
+    def sink(self, target: Target) -> str:
+        """Return where rows are written, as it stands in SQL: the table, or a staging table."""
+        return self.table(target.table)
 
     def _of_this_load(self, target: Target) -> tuple[str, list[Any]]:
         if target.disposition == "replace":  # Nothing else stays in the table.

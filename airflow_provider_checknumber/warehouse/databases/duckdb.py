@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any, ClassVar
 
 from airflow_provider_checknumber.warehouse.ahead import made_ahead
-from airflow_provider_checknumber.warehouse.columns import NUMBER, Batch, Family, Kind, LoadColumn
+from airflow_provider_checknumber.warehouse.columns import NUMBER, Batch, Family, Kind
 from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target
 from airflow_provider_checknumber.warehouse.databases.spool import spooled
 from airflow_provider_checknumber.warehouse.databases.staging import merge_staged
@@ -91,7 +91,8 @@ class DuckDbDatabase(Database):
     def write(self, target: Target, batches: Iterable[Batch]) -> None:
         """Write rows through files."""
         layout = target.layout
-        into, fixed = self._sink(target)
+        into = self.sink(target)
+        fixed = () if into == _STAGING else target.layout.fixed
         # Read under names of our own: the table's may hold anything.
         read = {f"c{place}": column for place, column in enumerate(layout.varying)}
         types = ", ".join(
@@ -114,16 +115,14 @@ class DuckDbDatabase(Database):
             for path in files:
                 self.execute(sql, [*map(self.value, fixed), path])
 
-    def _sink(self, target: Target) -> tuple[str, tuple[LoadColumn, ...]]:
-        """Return where rows are written, and the fixed columns that are written there too."""
-        if target.disposition == "merge":
-            return _STAGING, ()
-        return self.table(target.table), target.layout.fixed
+    def sink(self, target: Target) -> str:
+        """Return where rows are written: rows to merge go to a staging table."""
+        return _STAGING if target.disposition == "merge" else super().sink(target)
 
     def forget(self, target: Target, numbers: Sequence[str]) -> int:
         """Remove what this load has written for these numbers."""
-        into, _ = self._sink(target)
-        condition, values = ("", []) if target.disposition == "merge" else self._of_this_load(target)
+        into = self.sink(target)
+        condition, values = ("", []) if into == _STAGING else self._of_this_load(target)
         where = f"{self.named(target, NUMBER)}::VARCHAR IN (SELECT unnest({PARAM}))"
         if condition:
             where = f"{condition} AND {where}"

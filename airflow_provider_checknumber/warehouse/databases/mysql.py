@@ -201,7 +201,8 @@ class MySqlDatabase(Database):
                 self._check_warnings(target)
 
     def _load_file(self, target: Target, path: str) -> None:
-        into, fixed = self._sink(target)
+        into = self.sink(target)
+        fixed = () if into == _STAGING else target.layout.fixed
         values = ", ".join(f"{self.identifier(column.name)} = {PARAM}" for column in fixed)
         self.execute(
             f"LOAD DATA LOCAL INFILE {PARAM} INTO TABLE {into} CHARACTER SET utf8mb4 "
@@ -211,11 +212,9 @@ class MySqlDatabase(Database):
             [path, *map(self.value, fixed)],
         )
 
-    def _sink(self, target: Target) -> tuple[str, tuple[LoadColumn, ...]]:
-        """Return where rows are written, and the fixed columns that are written there too."""
-        if target.disposition == "merge":
-            return _STAGING, ()
-        return self.table(target.table), target.layout.fixed
+    def sink(self, target: Target) -> str:
+        """Return where rows are written: rows to merge go to a staging table."""
+        return _STAGING if target.disposition == "merge" else super().sink(target)
 
     def _check_warnings(self, target: Target) -> None:
         warnings = int(self.fetch("SELECT @@warning_count")[0][0])
@@ -228,7 +227,8 @@ class MySqlDatabase(Database):
             )
 
     def _insert(self, target: Target, batches: Iterable[Batch]) -> None:
-        into, fixed = self._sink(target)
+        into = self.sink(target)
+        fixed = () if into == _STAGING else target.layout.fixed
         tail = "".join(f",{_literal(self.value(column))}" for column in fixed)
         insert = f"INSERT INTO {into} ({self.columns((*target.layout.varying, *fixed))}) VALUES "
         for batch in batches:
