@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
-    AirflowTaskTimeout,
     BaseOperator,
     conf,
 )
 
 from airflow_provider_checknumber.billing import OnUnknown
 from airflow_provider_checknumber.client import CheckNumberPermanentError
+from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.numbers import OnInvalid, prepare_numbers
@@ -91,7 +91,8 @@ class CheckNumberSubmitOperator(BaseOperator):
         goes on waiting for the task that the first try submitted. Not with ``batch_size``.
     :param deferrable: with ``wait_for_completion``, wait in the triggerer instead of a worker; defaults
         to Airflow's setting ``[operators] default_deferrable``.
-    :param poke_interval: with ``wait_for_completion``, seconds between two questions.
+    :param poke_interval: with ``wait_for_completion``, shortest time between two questions, in seconds.
+    :param max_poke_interval: with ``wait_for_completion``, longest time between two questions, in seconds.
     :param timeout: with ``wait_for_completion``, how long to wait; the task then fails without a retry.
     """
 
@@ -123,7 +124,8 @@ class CheckNumberSubmitOperator(BaseOperator):
         on_unknown: OnUnknown = "fail",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 10.0,
+        poke_interval: float = POKE_INTERVAL,
+        max_poke_interval: float = MAX_POKE_INTERVAL,
         timeout: timedelta | float = timedelta(days=7),
         **kwargs: Any,
     ) -> None:
@@ -152,6 +154,7 @@ class CheckNumberSubmitOperator(BaseOperator):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poke_interval = poke_interval
+        self.max_poke_interval = max_poke_interval
         self.timeout = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
         self._waiting_for: str | None = None
 
@@ -200,11 +203,12 @@ class CheckNumberSubmitOperator(BaseOperator):
                     checknumber_task_id,
                     checknumber_conn_id=self.checknumber_conn_id,
                     poke_interval=self.poke_interval,
+                    max_poke_interval=self.max_poke_interval,
                     timeout=self.timeout,
                     execution_timeout=self.execution_timeout,
                 )
             )
-        wait = Wait(poke_interval=self.poke_interval)
+        wait = Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
         deadline = time.monotonic() + self.timeout.total_seconds()
         while not ask_once(self.hook, checknumber_task_id, wait=wait, log=self.log):
             left = deadline - time.monotonic()
@@ -224,11 +228,7 @@ class CheckNumberSubmitOperator(BaseOperator):
         # From the event, as `airflow dags test` loses the arguments that were given on deferring.
         checknumber_task_id = str(event.get("checknumber_task_id")) if isinstance(event, dict) else ""
         self._waiting_for = checknumber_task_id
-        try:
-            self.log.info("%s", read_event(event, checknumber_task_id))
-        except AirflowTaskTimeout:
-            self.on_kill()
-            raise
+        self.log.info("%s", read_event(event, checknumber_task_id))
         return checknumber_task_id
 
     def on_kill(self) -> None:
