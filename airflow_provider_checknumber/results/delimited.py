@@ -8,6 +8,7 @@ only another goes through the csv module row by row. Not for what the cells mean
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -129,18 +130,20 @@ class DelimitedTable:
         if b"\0" in block:
             return None
         try:
-            lines = _split(block.decode())
+            text = block.decode()
+            lines = io.StringIO(text, newline="\n")
             rows = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
         except (UnicodeDecodeError, csv.Error):
             return None
         if set(map(len, rows)) != {len(self.header)}:
             return None
-        numbers: Sequence[int] = range(self._line, self._line + len(lines))
-        if len(lines) != len(rows):
+        height = text.count("\n")
+        numbers: Sequence[int] = range(self._line, self._line + height)
+        if height != len(rows):
             heights = (1 + sum(cell.count("\n") for cell in row) for row in rows[:-1])
             numbers = list(accumulate(heights, initial=self._line))
         self._rest = rest
-        return self._rows([list(column) for column in zip(*rows, strict=True)], numbers, height=len(lines))
+        return self._rows([list(column) for column in zip(*rows, strict=True)], numbers, height=height)
 
     def _read_rows(self, block: bytes) -> RawRows:
         """Read a block row by row, and as much of the next ones as its last row goes on in."""

@@ -40,7 +40,7 @@ NAMES = ("number,activated,name\n", '+%d,{answer},"O\'Hara, ""Kim"""\n')
 #: What is in the archive, what is done with it, and a share of the rows where one takes longer.
 CASES: dict[str, dict[str, Any]] = {
     "two columns, to Parquet": {"form": TWO, "what": "parquet", "target": True},
-    "five columns without plus, to Parquet": {"form": FIVE, "what": "parquet", "target": True},
+    "five columns without plus, to Parquet": {"form": FIVE, "what": "parquet"},
     "two columns, read": {"form": TWO, "what": "read"},
     "quoted names, read": {"form": NAMES, "what": "read", "share": 0.1},
     "two columns, as frames": {"form": TWO, "what": "frames", "share": 0.1},
