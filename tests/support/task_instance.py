@@ -9,6 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_checknumber import submission_memory
+from airflow_provider_checknumber.version_compat import STARTS_FROM_TRIGGER
+
+if not STARTS_FROM_TRIGGER:
+    # Before Airflow 3.3 there is no state store, and nothing in Airflow to say how long one keeps a value.
+    submission_memory.set_for_good = lambda store, key, value: store.set(key, value, retention=None)
+
 
 class TaskInstance:
     """One task instance.
