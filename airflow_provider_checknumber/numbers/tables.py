@@ -22,7 +22,9 @@ from airflow_provider_checknumber.numbers.errors import (
 from airflow_provider_checknumber.text import ByteStream
 
 _DELIMITERS = ",;\t|"
-_ROWS_PER_BLOCK = 16_384
+# So few that the lists which the csv module makes of rows do not set off Python's search for garbage.
+_CSV_ROWS_PER_BLOCK = 512
+_PARQUET_ROWS_PER_BLOCK = 16_384
 
 
 def csv_blocks(text: Iterator[bytes], name: str, column: str) -> Iterator[Block]:
@@ -45,7 +47,7 @@ def csv_blocks(text: Iterator[bytes], name: str, column: str) -> Iterator[Block]
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     above = line
     try:
-        while batch := list(islice(rows, _ROWS_PER_BLOCK)):
+        while batch := list(islice(rows, _CSV_ROWS_PER_BLOCK)):
             cells = [row[index] if len(row) > index else "" for row in batch]
             after = above + rows.line_num
             yield Block(encode_values(cells), _line_numbers(batch, line, after))
@@ -131,7 +133,9 @@ def parquet_blocks(source: ByteStream, stream: Any, name: str, column: str | Non
             parquet = pq.ParquetFile(seekable)
             index = _column_index(parquet.schema_arrow.names, column, name)
             line = 1
-            for batch in parquet.iter_batches(_ROWS_PER_BLOCK, columns=[parquet.schema_arrow.names[index]]):
+            for batch in parquet.iter_batches(
+                _PARQUET_ROWS_PER_BLOCK, columns=[parquet.schema_arrow.names[index]]
+            ):
                 values = batch.column(0).to_pylist()
                 yield Block(encode_values(values), range(line, line + len(values)))
                 line += len(values)

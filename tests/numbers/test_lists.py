@@ -173,6 +173,17 @@ def test_of_many_invalid_lines_the_first_few_are_named_and_all_counted():
     assert "10, …" in str(caught.value)
 
 
+def test_a_line_end_that_lies_across_two_blocks_is_one():
+    lines = f"{A}\r\n" * (BLOCK_SIZE // 14)
+    lines = " " * (BLOCK_SIZE - len(lines) + 1) + lines + "x\r\n"
+    assert lines[BLOCK_SIZE - 1 : BLOCK_SIZE + 1] == "\r\n"
+
+    with pytest.raises(InvalidNumbersError) as caught:
+        sent(lines.encode())
+
+    assert caught.value.line_numbers == (BLOCK_SIZE // 14 + 1,)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\r\n \n", b"number\n", b"\xef\xbb\xbf"])
 def test_an_empty_list_is_refused(content):
     with pytest.raises(EmptyNumberListError, match="holds no number"):

@@ -102,6 +102,12 @@ def test_a_value_that_is_no_number_stays_as_it_is(read_result):
     assert [row[0] for row in result.rows] == values
 
 
+def test_a_line_break_in_place_of_a_number_does_not_make_two(read_result):
+    result = read_result(b'number,x\n12,a\n"13\n14",b\n15,c\n')
+
+    assert result.rows == [("+12", "a"), ("13\n14", "b"), ("+15", "c")]
+
+
 def test_names_of_columns_are_made_distinct(read_result):
     result = read_result(f"Number,name,Name,,number,NAME_2\n{A},a,b,c,{B},d\n".encode())
 
