@@ -71,7 +71,7 @@ class SqlToCheckNumberOperator(BaseOperator):
 
     XCom ``counts``, pushed by the try that ran the query: ``numbers`` submitted, ``duplicates`` and ``invalid``
     left out, and ``already_answered``, the numbers that were saved. A list larger than the service takes at once is
-    split by mapping: ``.partial(sql="… WHERE id % 4 = %s", …).expand(parameters=[[0], [1], [2], [3]])``.
+    split by mapping: ``.partial(sql="… WHERE MOD(id, 4) = %s", …).expand(parameters=[[0], [1], [2], [3]])``.
 
     :param sql: one ``SELECT``, or the path of a ``.sql`` file with one. (templated)
     :param sql_conn_id: the Airflow connection of the database, any with a ``DbApiHook``. (templated)
