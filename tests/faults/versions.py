@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.faults.deployment import REPOSITORY
 
+#: FastAPI that goes with versions that allow newer ones too, which refuse their requests or their models.
+_FASTAPI = {"3.0": ["fastapi<0.118"], "3.2": ["fastapi<0.137"]}
+
 
 def installed_airflow() -> str:
     """Return the version of Airflow that this interpreter has, e.g. ``3.3``."""
@@ -28,6 +31,6 @@ def python_with_airflow(version: str, folder: Path) -> str:
         return sys.executable
     python = str(folder / "bin" / "python")
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    wanted = [f"apache-airflow[postgres]=={version}.*", str(REPOSITORY)]
+    wanted = [f"apache-airflow[postgres]=={version}.*", *_FASTAPI.get(version, []), str(REPOSITORY)]
     subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *wanted], check=True)
     return python

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from airflow_provider_checknumber.sandbox.demo_airflow import AirflowCommandError
 from tests.faults.billing.scenarios import LOADED, SCENARIOS, UNKNOWN
 from tests.faults.billing.stage import Row, play
 from tests.faults.versions import python_with_airflow
@@ -65,6 +66,8 @@ def run(version: str, names: list[str], timeout: float, keep: Path | None) -> li
                 timeout=timeout,
                 say=say,
             )
+    except AirflowCommandError as error:
+        sys.exit("\n".join([*error.tail, str(error)]))
     finally:
         if keep is not None and (folder / "run").exists():
             shutil.copytree(folder / "run", keep / version, dirs_exist_ok=True)

@@ -118,33 +118,66 @@ def _lose_name(times: int) -> None:
 
 
 def _lose_record(loss: Loss, *, retried: bool) -> None:
-    """Let the metadata database fail, as Airflow lets a task see it: below what catches errors."""
+    """Let the metadata database fail, below what catches errors: as a worker of that Airflow sees it fail."""
     from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-
-    try:
-        from airflow.sdk.execution_time.context import TaskStateStoreAccessor
-    except ImportError:
-        from airflow.models.variable import Variable
-        from airflow.secrets.metastore import MetastoreBackend
-
-        reader, read, writer = MetastoreBackend, "get_variable", Variable
-    else:
-        reader, read, writer = TaskStateStoreAccessor, "get", TaskStateStoreAccessor
-    failed = []
-
-    def fail_once() -> None:
-        if not failed:
-            failed.append(True)
-            raise ConnectionError("the metadata database is restarting")
-
-    def fail() -> None:
-        raise ConnectionError("the metadata database is gone")
 
     if retried == (loss != "reading"):
         return
-    if loss == "reading":
-        _wrap(reader, read, before=fail_once)
-    elif loss == "intending":
-        _wrap(writer, "set", before=fail)
+    try:
+        from airflow.sdk.execution_time.comms import CommsDecoder
+    except ImportError:
+        lose_database = _lose_database
     else:
-        _wrap(CheckNumberHook, "submit_task", after=lambda: _wrap(writer, "set", before=fail))
+        lose_database = functools.partial(_lose_api_server, CommsDecoder)
+    if loss == "settling":
+        _wrap(CheckNumberHook, "submit_task", after=lambda: lose_database("write"))
+    else:
+        lose_database("read" if loss == "reading" else "write")
+
+
+def _lose_database(use: Literal["read", "write"]) -> None:
+    """A worker of Airflow 2 asks the database itself."""
+    from airflow.models.variable import Variable
+    from airflow.secrets.metastore import MetastoreBackend
+
+    def fail() -> None:
+        raise ConnectionError("the metadata database is restarting")
+
+    if use == "read":
+        _wrap(MetastoreBackend, "get_variable", before=_once(fail))
+    else:
+        _wrap(Variable, "set", before=fail)
+
+
+def _lose_api_server(comms: type, use: Literal["read", "write"]) -> None:
+    """A worker of Airflow 3 asks its supervisor, which asks the API server, which asks the database."""
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse
+
+    messages = ("GetVariable", "GetTaskStateStore") if use == "read" else ("PutVariable", "SetTaskStateStore")
+    original = comms.send  # type: ignore[attr-defined]
+
+    def fail() -> None:
+        raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+
+    fail = _once(fail) if use == "read" else fail
+
+    @functools.wraps(original)
+    def send(self: Any, msg: Any, *arguments: Any, **keywords: Any) -> Any:
+        if type(msg).__name__ in messages and msg.key.startswith(
+            ("checknumber_record", "checknumber_submissions")
+        ):
+            fail()
+        return original(self, msg, *arguments, **keywords)
+
+    comms.send = send  # type: ignore[attr-defined]
+
+
+def _once(call: Callable[[], None]) -> Callable[[], None]:
+    left = [call]
+
+    def once() -> None:
+        if left:
+            left.pop()()
+
+    return once
