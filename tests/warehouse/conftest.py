@@ -46,3 +46,10 @@ def locking_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Each database with a loader of its own in turn, empty."""
     with _WAREHOUSES[request.param](request) as database:
         yield database
+
+
+@pytest.fixture(params=["sqlite", "psycopg3", "duckdb", "mariadb"])
+def bulk_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """Each database with a bulk loader in turn, behind one driver, empty."""
+    with _WAREHOUSES[request.param](request) as database:
+        yield database

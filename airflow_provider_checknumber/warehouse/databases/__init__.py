@@ -14,6 +14,7 @@ from airflow_provider_checknumber.warehouse.databases.base import (
 from airflow_provider_checknumber.warehouse.databases.duckdb import DuckDbDatabase, is_held_by_another_process
 from airflow_provider_checknumber.warehouse.databases.mysql import MySqlDatabase
 from airflow_provider_checknumber.warehouse.databases.postgres import PostgresDatabase
+from airflow_provider_checknumber.warehouse.databases.redshift import RedshiftDatabase
 from airflow_provider_checknumber.warehouse.databases.sqlite import SqliteDatabase
 from airflow_provider_checknumber.warehouse.errors import WarehouseBusyError, WarehouseUnreachableError
 
@@ -50,7 +51,7 @@ def connect(hook: DbApiHook) -> Database:
     loader = next((loader for driver, loader in _BY_DRIVER.items() if driver in drivers), Database)
     database = loader(hook, connection)
     if loader is PostgresDatabase and _is_redshift(database):
-        database = Database(hook, connection)
+        return RedshiftDatabase(hook, connection)
     return database
 
 
