@@ -16,7 +16,8 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_checknumber.client import CheckNumberPermanentError, CheckNumberTransientError
 
-#: A place for one file: both open themselves and take ``/``.
+#: A place for one file: both open themselves and take ``/``. With universal-pathlib before 0.3, which Airflow 2.11 and
+#: 3.1 ask for, an ``ObjectStoragePath`` is a ``Path``, too.
 Location: TypeAlias = Path | ObjectStoragePath
 
 #: Where the file systems come from that people ask for most.
@@ -75,12 +76,12 @@ def file_to_open(path: str | Location) -> Path | RemoteFile:
     :raises StorageSetupError: there is no file system for the URI here.
     """
     located = locate(path)
-    return located if isinstance(located, Path) else RemoteFile(located)
+    return RemoteFile(located) if isinstance(located, ObjectStoragePath) else located
 
 
 def bucket_and_key(location: Location) -> tuple[str | None, str]:
     """Return what transfer operators ask for: the bucket, None on a disk, and the path within."""
-    if isinstance(location, Path):
+    if not isinstance(location, ObjectStoragePath):
         return None, str(location)
     bucket, _, key = str(location.path).lstrip("/").partition("/")
     return bucket, key
@@ -97,10 +98,10 @@ def put_file(source: Path, target: Location) -> None:
     :raises StorageError: the storage did not take it.
     """
     try:
-        if isinstance(target, Path):
-            _put_on_disk(source, target)
-        else:
+        if isinstance(target, ObjectStoragePath):
             target.fs.put_file(str(source), target.path)
+        else:
+            _put_on_disk(source, target)
     except Exception as error:
         raise StorageError(
             f"{target} could not be written ({type(error).__name__}): what was there before is still there. "
