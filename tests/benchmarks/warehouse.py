@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks._measure import as_json, in_process_of_its_own, measured, table
+from tests.benchmarks._merge import compare
 from tests.benchmarks.results import TWO, make_archive
 
 CHECKED_AT = datetime(2025, 11, 21, 8, 27, 9, 933_000, tzinfo=UTC)
@@ -324,6 +325,23 @@ def verdicts(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def tell_merge(benchmark: Benchmark, into: int, *, as_object: bool) -> int:
+    """Measure merges and print them; return the exit status."""
+    results = compare(
+        rows=benchmark.rows,
+        into=into,
+        archive=benchmark.archives[benchmark.rows],
+        prepared=benchmark.prepared["postgres"],
+        few=benchmark.archives[1_000],
+    )
+    met = results[-1]["of_by_hand"] <= MERGE_TARGET
+    if as_object:
+        print(as_json({"results": results, "at_most": MERGE_TARGET, "met": met}))
+    else:
+        print(table({"merge": "", "into": ",", "rows": ",", "seconds": ".2f", "of_by_hand": ".2f"}, results))
+    return 0 if met else 1
+
+
 def _known(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if value is not None}
 
@@ -341,6 +359,9 @@ def main() -> int:
         "--repeat", type=int, default=3, help="runs of provider and limit (default: %(default)s)"
     )
     parser.add_argument("--slow-rows", type=int, default=100_000, help="most rows of a user's ways")
+    parser.add_argument(
+        "--merge-into", type=int, metavar="N", help="measure merge into a table of N rows instead"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
     logging.disable(logging.ERROR)
@@ -348,6 +369,8 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="checknumber-benchmark-")))
         os.environ["AIRFLOW_HOME"] = str(folder / "airflow")
         benchmark = Benchmark(folder, arguments.rows, arguments.slow_rows, arguments.repeat)
+        if arguments.merge_into:
+            return tell_merge(benchmark, arguments.merge_into, as_object=arguments.json)
         results = [
             result
             for database in arguments.databases.split(",")
