@@ -17,6 +17,7 @@ _Open = Callable[[pytest.FixtureRequest], AbstractContextManager[Warehouse]]
 #: Every loader, with each driver that it can meet.
 _WAREHOUSES: dict[str, _Open] = {
     "sqlite": lambda request: databases.sqlite(request.getfixturevalue("tmp_path")),
+    "postgres": lambda request: databases.postgres(request.getfixturevalue("postgres_server")),
     "psycopg3": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=3),
     "psycopg2": lambda request: databases.postgres(request.getfixturevalue("postgres_server"), psycopg=2),
     "duckdb": lambda request: databases.duckdb(request.getfixturevalue("tmp_path")),
@@ -34,7 +35,7 @@ def _postgres_server() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=_WAREHOUSES)
+@pytest.fixture(params=[name for name in _WAREHOUSES if name != "postgres"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """Each database in turn, empty."""
     with _WAREHOUSES[request.param](request) as database:
@@ -48,7 +49,7 @@ def locking_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
         yield database
 
 
-@pytest.fixture(params=["sqlite", "psycopg3", "duckdb", "mariadb"])
+@pytest.fixture(params=["sqlite", "postgres", "duckdb", "mariadb"])
 def bulk_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Each database with a bulk loader in turn, behind one driver, empty."""
     with _WAREHOUSES[request.param](request) as database:
