@@ -60,7 +60,7 @@ def compare(*, rows: int, into: int, archive: Path, prepared: str, few: Path) ->
         with psycopg.connect(base.dsn, autocommit=True) as connection:
             connection.execute("TRUNCATE checks")
             connection.execute(
-                f"INSERT INTO checks ({COLUMNS}) SELECT '+' || (905000000000 + n), n % 2 = 0, 'Twitter', 'older', "
+                f"INSERT INTO checks ({COLUMNS}) SELECT '+' || (905000000000 + n), mod(n, 2) = 0, 'Twitter', 'older', "
                 "'2025-01-01' FROM generate_series(%s::bigint, %s::bigint) n",
                 [rows // 2, rows // 2 + into - 1],
             )
