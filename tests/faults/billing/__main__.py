@@ -22,7 +22,8 @@ from tests.support.postgres import postgres_server
 
 #: Run unless told otherwise: the newest, which has a place for such records, and the oldest, which has not.
 VERSIONS = ("3.3", "2.11")
-KNOWN_VERSIONS = ("2.11", "3.0", "3.1", "3.2", "3.3")
+#: Not 3.0, which does not retry a task whose process was killed.
+KNOWN_VERSIONS = ("2.11", "3.1", "3.2", "3.3")
 
 
 def main() -> int:
