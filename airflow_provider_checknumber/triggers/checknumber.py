@@ -22,6 +22,7 @@ from airflow_provider_checknumber.triggers.mapped import (
     mapped_argument,
     triggerer_context,
 )
+from airflow_provider_checknumber.version_compat import push_xcom
 
 if TYPE_CHECKING:
     import jinja2
@@ -106,6 +107,8 @@ class CheckNumberTaskTrigger(BaseTrigger):
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Render the arguments of a wait that starts here; of a mapped one, look up which id it is for."""
+        if self.started_at is not None:
+            return  # A worker has rendered them before it deferred, whatever the sensor is set to.
         context = triggerer_context(context)
         try:
             mapped = mapped_argument(context, "checknumber_task_id")
@@ -128,9 +131,7 @@ class CheckNumberTaskTrigger(BaseTrigger):
                 event = self._event("error", str(error))
         if self.end_from_trigger and event["status"] == TaskStatus.EXPORTED:
             self.log.info("%s", event["message"])
-            yield TaskSuccessEvent(
-                xcoms={"return_value": self.checknumber_task_id} if self.do_xcom_push else None
-            )
+            yield TaskSuccessEvent(xcoms=await self._push_xcom())
         else:
             yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
@@ -202,6 +203,15 @@ class CheckNumberTaskTrigger(BaseTrigger):
         if self.execution_timeout is not None:
             after = min(after, timedelta(seconds=self.execution_timeout))
         return airflows_deadline - after
+
+    async def _push_xcom(self) -> dict[str, Any] | None:
+        """Leave the id as the XCom ``return_value``; return what is left for the event to carry."""
+        if not self.do_xcom_push:
+            return None
+        if self.task_instance is None:
+            return {"return_value": self.checknumber_task_id}
+        await push_xcom(self.task_instance, self.checknumber_task_id)
+        return None
 
     def _event(self, status: str, message: str, task: Task | None = None) -> dict[str, Any]:
         event = {"status": status, "checknumber_task_id": self.checknumber_task_id, "message": message}

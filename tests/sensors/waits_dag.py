@@ -37,3 +37,10 @@ with DAG("waits", schedule=None, default_args={"retries": 1, "retry_delay": time
             soon = {"execution_timeout": timedelta(seconds=1), "poke_interval": 60}
             wait("execution_timeout", STUCK, soft_fail=True, **soon)
     CheckNumberTaskSensor(task_id="exported.default", checknumber_task_id=EXPORTED, poke_interval=0.1)
+    CheckNumberTaskSensor(
+        task_id="exported.triggerer",
+        checknumber_task_id=EXPORTED,
+        poke_interval=0.1,
+        start_from_trigger=True,
+        end_from_trigger=True,
+    )
