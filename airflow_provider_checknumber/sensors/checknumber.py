@@ -14,10 +14,10 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    TaskInstanceState,
     conf,
 )
 from airflow.triggers.base import StartTriggerArgs
-from airflow.utils.state import TaskInstanceState
 
 from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
