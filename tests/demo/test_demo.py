@@ -29,7 +29,7 @@ def temporary_files(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize(("service", "column"), [("checknumber", "twitter"), ("ekycpro", "htx")])
 def test_it_runs_the_example_dag_of_a_service_and_shows_its_table(service, column, temporary_files):
     done = subprocess.run(
-        [*COMMAND, "--service", service, "--numbers", "1234"], capture_output=True, text=True, timeout=240
+        [*COMMAND, "--service", service, "--numbers", "1234"], capture_output=True, text=True, timeout=600
     )
 
     assert (done.returncode, done.stderr) == (0, "")
