@@ -14,7 +14,7 @@ from typing import Protocol
 
 #: Bytes asked of a stream at a time, and so about the size of a block: what is made of one, five times as
 #: much and more, still fits into a processor's cache.
-BLOCK_SIZE = 1 << 18
+BLOCK_SIZE = 1 << 16
 #: Bytes that one line may have. A longer one is no table and no list, and would have to be held whole.
 MAX_LINE = 1 << 20
 

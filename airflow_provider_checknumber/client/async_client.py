@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 from requests.utils import get_environ_proxies, select_proxy
@@ -24,6 +25,8 @@ from airflow_provider_checknumber.client.upload import WatchedFile
 
 #: Connections that one client keeps open at most, however many tasks wait through it.
 MAX_CONNECTIONS = 32
+
+_FORM = "application/x-www-form-urlencoded"
 
 T = TypeVar("T")
 
@@ -99,8 +102,11 @@ class AsyncCheckNumberClient:
         raise AssertionError("tenacity returns or raises")
 
     async def _try(self, session: aiohttp.ClientSession, call: Call, read: Callable[..., T]) -> T:
-        form = aiohttp.FormData(call.fields) if call.fields else None
-        answer = await self._send(session, call, body=form, read_timeout=self.timing.read)
+        # Not aiohttp.FormData, which makes a multipart boundary first: a sixth of the CPU that a question costs.
+        body = (
+            aiohttp.BytesPayload(urlencode(call.fields).encode(), content_type=_FORM) if call.fields else None
+        )
+        answer = await self._send(session, call, body=body, read_timeout=self.timing.read)
         return read(answer, call=call, endpoint=self.endpoint)
 
     async def _send(
@@ -108,7 +114,7 @@ class AsyncCheckNumberClient:
         session: aiohttp.ClientSession,
         call: Call,
         *,
-        body: aiohttp.FormData | None,
+        body: aiohttp.FormData | aiohttp.BytesPayload | None,
         read_timeout: float,
         watched: WatchedFile | None = None,
     ) -> Answer:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from types import TracebackType
 from weakref import WeakKeyDictionary
 
 from airflow_provider_checknumber.client.async_client import AsyncCheckNumberClient
@@ -33,45 +34,58 @@ _log = logging.getLogger(__name__)
 _channels: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Channel]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def shared_channel(
-    name: Hashable, look_up: Callable[[], Awaitable[Settings]]
-) -> AsyncIterator[Channel]:
+def shared_channel(name: Hashable, look_up: Callable[[], Awaitable[Settings]]) -> Channel:
     """
-    Join the waits that go by ``name`` in this event loop; the last one to leave closes the connections.
+    Return the channel of the waits that go by ``name`` in this event loop.
+
+    Each enters it as a context; the last one to leave closes the connections.
 
     :param name: what stands for the connection, e.g. its id.
     :param look_up: reads the connection's settings, which may change while the waits go on.
     """
     channels = _channels.setdefault(asyncio.get_running_loop(), {})
-    channel = channels.get(name)
-    if channel is None:
-        channel = channels[name] = Channel(look_up)
-    channel.waiters += 1
-    try:
-        yield channel
-    finally:
-        channel.waiters -= 1
-        if not channel.waiters:
-            del channels[name]
-            await channel.close()
+    if name not in channels:
+        channels[name] = Channel(look_up, leave=partial(channels.pop, name))
+    return channels[name]
 
 
 class Channel:
     """
-    One connection's session for one event loop; made by :func:`shared_channel`.
+    One connection's session for one event loop; made by :func:`shared_channel`, entered by each wait.
 
     :param look_up: reads the connection's settings.
+    :param leave: forgets the channel.
     """
 
-    def __init__(self, look_up: Callable[[], Awaitable[Settings]]) -> None:
+    def __init__(self, look_up: Callable[[], Awaitable[Settings]], *, leave: Callable[[], object]) -> None:
         self.waiters = 0
         self._look_up = look_up
+        self._leave = leave
         self._looking_up = asyncio.Lock()
         self._looked_up_at = float("-inf")
         self._session: _Session | None = None
         self._quiet_until = float("-inf")
         self._hold = _FIRST_HOLD
+
+    async def __aenter__(self) -> Channel:
+        """Join the waits."""
+        self.waiters += 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave them; the last one closes the connections."""
+        self.waiters -= 1
+        if not self.waiters:
+            self._leave()
+            if self._session is not None:
+                await self._session.retire()
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The service that was asked last, None before the first question."""
+        return None if self._session is None else self._session.settings[0]
 
     async def get_task(self, checknumber_task_id: str) -> Task:
         """
@@ -104,12 +118,6 @@ class Channel:
     def spread(self, poke_interval: float) -> float:
         """Return the seconds that one of so many waits leaves the others before its first question."""
         return first_pause(waiters=self.waiters, jitter=random.random(), poke_interval=poke_interval)  # noqa: S311
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.retire()
-            self._session = None
 
     async def _current(self, *, newer_than: float = float("-inf")) -> _Session:
         """Return the session for the connection's settings, which are looked up again where they are old."""

@@ -14,6 +14,13 @@ DEFAULT_BASE_URLS = {
     "ekycpro": "https://api.ekycpro.com",
 }
 
+#: Where people see their account and its tasks. CheckNumber's own examples of its API name theirs; eKYC Pro's name
+#: none, so that is its front page. A page for a single task is known of neither.
+_DASHBOARDS = {
+    "https://api.checknumber.ai": "https://platform.checknumber.ai",
+    "https://api.ekycpro.com": "https://ekycpro.com",
+}
+
 
 def is_loopback(host: str) -> bool:
     """Return whether ``host`` (a name or an address without brackets) is this very machine."""
@@ -41,6 +48,11 @@ class Endpoint:
     def host(self) -> str:
         """Host and port for messages, e.g. ``api.checknumber.ai``."""
         return urlsplit(self.base_url).netloc
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where people see the account's tasks; None for a host that is not the service's own."""
+        return _DASHBOARDS.get(self.base_url)
 
 
 def make_endpoint(

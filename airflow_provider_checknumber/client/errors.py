@@ -96,7 +96,22 @@ class InvalidConnectionError(CheckNumberPermanentError):
 
 
 class TaskFailedError(CheckNumberPermanentError):
-    """The service gave the task the status ``failed``; it will not export a result."""
+    """
+    The service gave the task the status ``failed``; it will not export a result.
+
+    :param checknumber_task_id: the service's id of the task.
+    """
+
+    def __init__(self, checknumber_task_id: str) -> None:
+        super().__init__(checknumber_task_id)
+        self.checknumber_task_id = checknumber_task_id
+
+    def __str__(self) -> str:
+        """Return the sentence to show."""
+        return (
+            f"CheckNumber task {self.checknumber_task_id} has failed at the service and has no result: clear the "
+            "submission to submit the numbers anew, or ask the service's support about this id."
+        )
 
 
 class ServiceUnreachableError(CheckNumberTransientError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -73,6 +73,12 @@ class Task:
     result_url: str | None = field(default=None, repr=False)
     estimated_amount: Amount | None = None
     actual_amount: Amount | None = None
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the service took the list, as far as it says; now, where it says nothing."""
+        # Not updated_at first: that may change after the export, and a second load would write other rows.
+        return self.created_at or self.updated_at or datetime.now(UTC)
 
     @property
     def processed(self) -> int:

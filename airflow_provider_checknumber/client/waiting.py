@@ -16,6 +16,9 @@ from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_
 #: So many unreadable answers in a row are no passing fault: the host is not the service.
 MAX_UNREADABLE = 10
 
+#: Seconds within which a service that does not answer is expected back.
+_BACK_WITHIN = 60.0
+
 
 class Wait:
     """
@@ -92,7 +95,7 @@ class Wait:
         if self._silent_since is None:
             self._silent_since = now
         began = self._silent_since if self._began is None else self._began
-        self._set_pause(age=now - began, idle=now - self._silent_since, left=None)
+        self._set_pause(age=now - began, idle=now - self._silent_since, left=_BACK_WITHIN)
         self._pause = max(self._pause, error.retry_after or 0.0)
 
     def pause(self) -> float:

@@ -37,8 +37,14 @@ class RunningSandbox:
     @property
     def connection_json(self) -> str:
         """The Airflow connection to this sandbox, as JSON."""
-        conn_type = self.service.settings.service
-        return json.dumps({"conn_type": conn_type, "host": self.url, "password": self.api_key})
+        return json.dumps(
+            {
+                "conn_type": self.service.settings.service,
+                "host": self.url,
+                "password": self.api_key,
+                "extra": {"dashboard_url": f"{self.url}/_sandbox/state"},
+            }
+        )
 
     @property
     def connection_uri(self) -> str:

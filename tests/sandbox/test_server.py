@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import os
 import signal
@@ -16,13 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from airflow_provider_checknumber.sandbox import Sandbox
 from tests.sandbox.api import TIMEOUT, Api, numbers, until
+from tests.support.certificates import self_signed
 
 
 @pytest.fixture
@@ -39,33 +34,6 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "airflow_provider_checknumber.sandbox", *arguments]
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    cert_path, key_path = directory / "cert.pem", directory / "key.pem"
-    cert_path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return cert_path, key_path
-
-
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_one_line_serves_and_leaves_nothing_behind(
     private_tmp: Path, stop: signal.Signals
@@ -73,12 +41,14 @@ def test_the_command_prints_one_line_serves_and_leaves_nothing_behind(
     with subprocess.Popen(
         command("--port", "0", "--service", "ekycpro", "--api-key", "a key", "--speed", "inf", "--queue-seconds", "0"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    ) as process, ExitStack() as stack:  # fmt: skip
+        stack.callback(process.kill)
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         assert set(line) == {"url", "api_key", "AIRFLOW_CONN_EKYCPRO_DEFAULT"}
         assert json.loads(line["AIRFLOW_CONN_EKYCPRO_DEFAULT"]) == {
-            "conn_type": "ekycpro", "host": line["url"], "password": "a key"
+            "conn_type": "ekycpro", "host": line["url"], "password": "a key",
+            "extra": {"dashboard_url": f"{line['url']}/_sandbox/state"},
         }  # fmt: skip
         answer = requests.post(
             f"{line['url']}/v1/tasks",
@@ -128,13 +98,15 @@ def test_tls_files_that_are_missing_are_told(tmp_path: Path) -> None:
 
 
 def test_it_serves_https(tmp_path: Path, sandbox_with: Callable[..., Api]) -> None:
-    cert, key = certificate(tmp_path)
-    api = sandbox_with(tls_cert=cert, tls_key=key)
+    certificate = self_signed(tmp_path / "certificate.pem")
+    api = sandbox_with(tls_cert=certificate, tls_key=certificate)
     assert api.sandbox.url.startswith("https://127.0.0.1:")
-    task_id = api.create(numbers(100), verify=cert).json()["task_id"]
-    task = until(lambda: api.get(task_id, verify=cert).json(), lambda task: task["status"] == "exported")
+    task_id = api.create(numbers(100), verify=certificate).json()["task_id"]
+    task = until(
+        lambda: api.get(task_id, verify=certificate).json(), lambda task: task["status"] == "exported"
+    )
     assert task["result_url"].startswith(f"{api.sandbox.url}/externalcheck/")
-    assert requests.get(task["result_url"], verify=cert, timeout=TIMEOUT).content[:2] == b"PK"
+    assert requests.get(task["result_url"], verify=certificate, timeout=TIMEOUT).content[:2] == b"PK"
 
 
 def test_the_connection_can_be_given_as_a_uri(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 from airflow_provider_checknumber.client import (
     GatewayError,
     RateLimitedError,
+    ServiceUnreachableError,
     Task,
     TaskStatus,
     UnreadableAnswerError,
 )
 from airflow_provider_checknumber.client.polling import first_pause, pause
 from airflow_provider_checknumber.client.waiting import Wait
-from tests.benchmarks.polling import AT_ONCE, DURATIONS, KINDS, simulate
+from tests.benchmarks.polling import AT_ONCE, DURATIONS, KINDS, SimulatedTask, simulate
 
 SECONDS = st.floats(0, 1e6)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,6 +93,22 @@ def test_the_end_is_noticed_early_after_few_questions(kind, duration):
     assert row.mean_lag <= max(0.05 * duration, 3)
     assert row.max_polls <= 25
     assert row.busiest_second < AT_ONCE
+
+
+def test_a_service_that_is_away_for_ten_minutes_is_asked_seldom_and_noticed_when_it_is_back():
+    chance, away = random.Random(7), range(600, 1200)
+    task = SimulatedTask("linear", 3600, chance)
+    wait, clock, asked = Wait(jitter=chance.random), 0.0, []
+    while clock < 1200:
+        asked.append(clock)
+        if int(clock) in away:
+            wait.missed(ServiceUnreachableError("away"), now=clock)
+        else:
+            wait.saw(task.at(clock), now=clock)
+        clock += wait.pause()
+
+    assert 5 < sum(int(moment) in away for moment in asked) < 20
+    assert clock - 1200 < 70
 
 
 class TestAWait:
