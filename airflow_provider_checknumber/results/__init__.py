@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_checknumber.results.archive import ArchiveLimits
 from airflow_provider_checknumber.results.columns import ColumnKind, ResultColumn
-from airflow_provider_checknumber.results.download import MAX_DOWNLOAD_BYTES, download_archive
+from airflow_provider_checknumber.results.download import download_archive
 from airflow_provider_checknumber.results.errors import (
     ArchiveLimitError,
     MalformedRowError,
@@ -23,7 +23,6 @@ from airflow_provider_checknumber.results.reading import open_results
 from airflow_provider_checknumber.results.table import OnBadRow, ResultBatch, ResultCounts, ResultTable
 
 __all__ = [
-    "MAX_DOWNLOAD_BYTES",
     "ArchiveLimitError",
     "ArchiveLimits",
     "ColumnKind",

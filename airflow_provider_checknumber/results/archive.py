@@ -21,6 +21,7 @@ from airflow_provider_checknumber.results.errors import (
     ArchiveLimitError,
     UnreadableArchiveError,
     UnsafeArchiveError,
+    shown,
 )
 from airflow_provider_checknumber.text import BLOCK_SIZE
 
@@ -46,8 +47,9 @@ _DAMAGE = (
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:
     """
-    What an archive may cost to read.
+    What a result may cost to download and to read.
 
+    :param max_download_bytes: bytes of the download itself, default 8 GiB.
     :param max_bytes: bytes that come out of one member, default 16 GiB. They are streamed, so this
         bounds time, not memory; only a spreadsheet within a zip is held on disk.
     :param max_ratio: bytes out for each byte in, default 200. Tables of numbers come to about 10.
@@ -56,6 +58,7 @@ class ArchiveLimits:
     :param max_spreadsheet_bytes: unpacked bytes of a spreadsheet, default 2 GiB.
     """
 
+    max_download_bytes: int = 8 << 30
     max_bytes: int = 16 << 30
     max_ratio: int = 200
     max_members: int = 1_000
@@ -68,7 +71,7 @@ class Member:
     """
     One file of an archive, or the download itself where it is no zip.
 
-    :param name: its name, made fit to be shown.
+    :param name: its name, made fit to be shown; ``info`` has it as it is.
     :param size: bytes it has unpacked, as the archive says.
     :param info: its entry in the zip, None where the download is the file.
     """
@@ -156,7 +159,7 @@ class MemberStream:
         if self._read > self._allowed:
             raise ArchiveLimitError(
                 f"{self._member.name} unpacks to more than the {self._allowed} bytes that its size or the "
-                "limits allow; raise max_bytes or max_ratio if it is to be trusted."
+                "limits allow; raise max_bytes or max_ratio of archive_limits if it is to be trusted."
             )
         if not data and self._read != self._member.size:
             raise UnreadableArchiveError(
@@ -164,6 +167,11 @@ class MemberStream:
                 "download it again."
             )
         return data
+
+    def read_to_end(self) -> None:
+        """Check a file that is left aside: damage may be all that sets it apart from those that are read."""
+        while self.read(BLOCK_SIZE):
+            pass
 
 
 @contextmanager
@@ -214,8 +222,8 @@ class _DirectoryReader:
         data = self._stream.read(self._max_read + 1 if size < 0 else min(size, self._max_read + 1))
         if len(data) > self._max_read:
             raise ArchiveLimitError(
-                "The result archive has a directory larger than any result's; raise max_members if it is "
-                "to be trusted."
+                "The result archive has a directory larger than any result's; raise max_members of "
+                "archive_limits if it is to be trusted."
             )
         return data
 
@@ -233,11 +241,12 @@ def _members(zipped: zipfile.ZipFile, limits: ArchiveLimits) -> list[Member]:
     entries = zipped.infolist()
     if len(entries) > limits.max_members:
         raise ArchiveLimitError(
-            f"The result archive has {len(entries)} members, more than the {limits.max_members} allowed."
+            f"The result archive has {len(entries)} members, more than the {limits.max_members} allowed; raise "
+            "max_members of archive_limits if it is to be trusted."
         )
     members = []
     for entry in entries:
-        name = _shown(entry.filename)
+        name = shown(entry.filename)
         _check_entry(entry, name)
         if not entry.is_dir() and not any(map(_is_hidden, name.split("/"))):
             members.append(Member(name, entry.file_size, entry))
@@ -249,6 +258,8 @@ def _is_hidden(part: str) -> bool:
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
+    if not entry.filename:
+        raise UnreadableArchiveError("The result archive holds a file without a name; download it again.")
     path = entry.filename.replace("\\", "/")
     if path.startswith("/") or path[1:2] == ":" or ".." in path.split("/"):
         raise UnsafeArchiveError(f"The result archive holds a name that leads out of it ({name}).")
@@ -260,11 +271,6 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         raise UnreadableArchiveError(
             f"{name} in the result archive is packed by a method that is not read ({entry.compress_type})."
         )
-
-
-def _shown(name: str) -> str:
-    """Return a member's name fit for a log line: printable and of bounded length."""
-    return "".join(char if char.isprintable() else "?" for char in name[-100:])
 
 
 def _damaged(name: str) -> UnreadableArchiveError:

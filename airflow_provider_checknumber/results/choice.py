@@ -108,8 +108,10 @@ def _headers(archive: Archive, members: Sequence[Member]) -> list[tuple[Member, 
     for member in members:
         with archive.open(member) as stream:
             table = DelimitedTable(stream, name=member.name, max_columns=archive.limits.max_columns)
-        if has_number_column(table.header):
-            tables.append((member, table.header))
+            if has_number_column(table.header):
+                tables.append((member, table.header))
+            else:
+                stream.read_to_end()
     return tables
 
 
@@ -128,6 +130,10 @@ def _choose_text(archive: Archive, tables: Sequence[tuple[Member, list[str]]]) -
     else:
         names = max(alike, key=lambda one: (len(one), sum(member.size for member in alike[one])))
         members = sorted(alike[names], key=_natural_order)
+        for member, _ in tables:
+            if member not in members:
+                with archive.open(member) as stream:
+                    stream.read_to_end()
     if len(members) < len(tables) or len(members) > 1:
         shown = ", ".join(member.name for member in members[:10])
         log.info(
@@ -142,7 +148,10 @@ def _choose_spreadsheet(archive: Archive, members: Sequence[Member], stack: Exit
         log.info("The result archive holds %d spreadsheets; reading %s.", len(members), chosen.name)
     limits = archive.limits
     if chosen.size > limits.max_spreadsheet_bytes:
-        raise ArchiveLimitError(f"{chosen.name} has {chosen.size} bytes, more than a spreadsheet may have.")
+        raise ArchiveLimitError(
+            f"{chosen.name} has {chosen.size} bytes, more than the {limits.max_spreadsheet_bytes} allowed for a "
+            "spreadsheet; raise max_spreadsheet_bytes of archive_limits if it is to be trusted."
+        )
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="checknumber-"))
     path = Path(directory) / "spreadsheet.xlsx"
     with archive.open(chosen) as source, path.open("wb") as target:
@@ -153,16 +162,18 @@ def _choose_spreadsheet(archive: Archive, members: Sequence[Member], stack: Exit
 
 def _plain_table(archive: Archive) -> TextTables:
     member = archive.members[0]
+    problem: ResultError = NoNumberColumnError(
+        f"The table {member.name} has no column named number in its first line."
+    )
     try:
-        tables = _headers(archive, [member])
-    except ResultError:
-        tables = []
-    if tables:
-        return TextTables(archive, [member], tables[0][1])
+        for _, header in _headers(archive, [member]):
+            return TextTables(archive, [member], header)
+    except ResultError as error:
+        problem = error
     with archive.open(member) as stream:
         head = stream.read(BLOCK_SIZE)
     if _looks_like_text(head):
-        raise NoNumberColumnError(f"The table {member.name} has no column named number in its first line.")
+        raise problem
     raise NotAnArchiveError(
         f"{member.name} is neither a zip, nor a spreadsheet, nor a table in text; download the results again."
     )
@@ -177,4 +188,8 @@ def _looks_like_text(head: bytes) -> bool:
 
 def _natural_order(member: Member) -> list[tuple[int, str]]:
     """Return what sorts ``part-2`` before ``part-10``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(member.name)]
+    name = member.info.filename if member.info else member.name
+    parts = _DIGITS.split(name)
+    # Every second one is digits. Not made numbers: Python refuses those of thousands of digits.
+    parts[1::2] = [digits.lstrip("0") for digits in parts[1::2]]
+    return [(len(part) if place % 2 else 0, part) for place, part in enumerate(parts)]

@@ -47,16 +47,17 @@ def has_number_column(header: Sequence[str]) -> bool:
 
 def column_names(header: Sequence[str]) -> list[str]:
     """Return a header's names in small letters and printable, each only once and none empty."""
-    names: list[str] = []
+    # A dict for its order; and where counting goes on for a name that comes again and again.
+    names: dict[str, None] = {}
+    counts: dict[str, int] = {}
     for place, cell in enumerate(header, start=1):
         printable = "".join(char if char.isprintable() else "_" for char in _folded(cell))
         name = unique = printable or f"column_{place}"
-        count = 1
         while unique in names:
-            count += 1
-            unique = f"{name}_{count}"
-        names.append(unique)
-    return names
+            counts[name] = counts.get(name, 1) + 1
+            unique = f"{name}_{counts[name]}"
+        names[unique] = None
+    return list(names)
 
 
 def column_kind(name: str, cells: Collection[str], *, task_type: str | None) -> ColumnKind:

@@ -65,7 +65,8 @@ class DelimitedTable:
             self._delimiter, self.header = ",", header
         if len(self.header) > max_columns:
             raise ArchiveLimitError(
-                f"{name} has {len(self.header)} columns, more than the {max_columns} allowed."
+                f"{name} has {len(self.header)} columns, more than the {max_columns} allowed; raise max_columns of "
+                "archive_limits if it is to be trusted."
             )
 
     def rows(self) -> Iterator[RawRows]:
@@ -125,6 +126,8 @@ class DelimitedTable:
         cells = text.replace("\n", self._delimiter).split(self._delimiter)
         cells.pop()
         columns = [cells[place::width] for place in range(width)]
+        if _has_blank_lines(columns):
+            return None
         return self._rows(columns, range(self._line, self._line + len(columns[0])))
 
     def _parse(self, block: bytes) -> RawRows | None:
@@ -148,6 +151,8 @@ class DelimitedTable:
                 lines.extend(_first_lines(rows, first, after))
                 first = after
         except (UnicodeDecodeError, csv.Error):
+            return None
+        if _has_blank_lines(columns):
             return None
         self._rest = rest
         return self._rows(columns, lines, height=text.count("\n"))
@@ -195,6 +200,11 @@ class DelimitedTable:
     ) -> RawRows:
         self._line += len(lines) if height is None else height
         return RawRows(self._name, columns, lines, list(bad))
+
+
+def _has_blank_lines(columns: list[list[str]]) -> bool:
+    """Return whether a row is none: a line of spaces or ``""`` has as many cells as a table of one column."""
+    return len(columns) == 1 and not all(map(str.strip, columns[0]))
 
 
 def _end_of_rows(block: bytes) -> int:

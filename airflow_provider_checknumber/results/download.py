@@ -29,6 +29,7 @@ from airflow_provider_checknumber.client.errors import (
     ServiceUnreachableError,
 )
 from airflow_provider_checknumber.client.timing import Timing
+from airflow_provider_checknumber.results.archive import ArchiveLimits
 from airflow_provider_checknumber.results.errors import (
     ArchiveLimitError,
     ResultError,
@@ -38,9 +39,6 @@ from airflow_provider_checknumber.results.errors import (
 from airflow_provider_checknumber.results.links import check_link, links_kept_from_logs
 
 log = logging.getLogger(__name__)
-
-#: Bytes that a download may have, unless told otherwise.
-MAX_DOWNLOAD_BYTES = 8 << 30
 
 # Bytes taken at a time: what has come of a piece when the connection drops is lost with it.
 _PIECE = 1 << 14
@@ -60,7 +58,7 @@ def download_archive(
     *,
     fresh_link: Callable[[], str] | None = None,
     result_hosts: Sequence[str] = (),
-    max_bytes: int = MAX_DOWNLOAD_BYTES,
+    max_bytes: int = ArchiveLimits.max_download_bytes,
     timing: Timing | None = None,
 ) -> int:
     """
@@ -256,8 +254,8 @@ class _Download:
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise ArchiveLimitError(
-                f"The result archive has more than the {self._max_bytes} bytes allowed; raise max_bytes if it "
-                "is to be trusted."
+                f"The result archive has more than the {self._max_bytes} bytes allowed; raise "
+                "max_download_bytes of archive_limits if it is to be trusted."
             )
         free = shutil.disk_usage(self._path.parent).free
         if size - self._received > free:

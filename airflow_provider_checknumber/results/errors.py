@@ -23,7 +23,17 @@ number, and of a link nothing but its host.
 
 from __future__ import annotations
 
+import re
+
 from airflow_provider_checknumber.client.errors import CheckNumberPermanentError, CheckNumberTransientError
+
+_LONG_NUMBER = re.compile(r"\d{7,}")
+
+
+def shown(name: str) -> str:
+    """Return a name that a result gives, fit for a message: printable, of bounded length, no phone number in it."""
+    printable = "".join(char if char.isprintable() else "?" for char in name[-100:])
+    return _LONG_NUMBER.sub("#", printable)
 
 
 class ResultError(CheckNumberPermanentError):

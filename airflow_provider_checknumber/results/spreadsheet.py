@@ -107,7 +107,8 @@ class Spreadsheet:
                     break
                 if len(cells) > self._limits.max_columns:
                     raise ArchiveLimitError(
-                        f"{self.name} has {len(cells)} columns, more than the {self._limits.max_columns} allowed."
+                        f"{self.name} has {len(cells)} columns, more than the {self._limits.max_columns} allowed; "
+                        "raise max_columns of archive_limits if it is to be trusted."
                     )
                 if len(sheets) > 1:
                     log.info("%s has %d sheets; reading sheet %d.", self.name, len(sheets), place)
@@ -169,7 +170,7 @@ def _refuse_bombs(archive: Archive, name: str) -> None:
     if total > archive.limits.max_spreadsheet_bytes:
         raise ArchiveLimitError(
             f"{name} unpacks to {total} bytes, more than the {archive.limits.max_spreadsheet_bytes} allowed "
-            "for a spreadsheet; raise max_spreadsheet_bytes if it is to be trusted."
+            "for a spreadsheet; raise max_spreadsheet_bytes of archive_limits if it is to be trusted."
         )
     for member in archive.members:
         if member.suffix not in (".xml", ".rels"):

@@ -22,7 +22,7 @@ from airflow_provider_checknumber.results.columns import (
     numbers,
     texts,
 )
-from airflow_provider_checknumber.results.errors import MalformedRowError, NoNumberColumnError
+from airflow_provider_checknumber.results.errors import MalformedRowError, NoNumberColumnError, shown
 from airflow_provider_checknumber.results.rows import BadRow, RawRows, RowSource
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class ResultTable:
             if answer.unexpected:
                 log.warning(
                     "Column %s of %s held words that are no known answer; they count as not determined.",
-                    name,
+                    shown(name),
                     self.member,
                 )
 

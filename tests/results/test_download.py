@@ -165,7 +165,7 @@ def test_a_host_that_is_not_there_is_named(file):
 
 
 def test_a_file_that_is_announced_too_large_is_not_begun(host, file):
-    with pytest.raises(ArchiveLimitError, match="max_bytes"):
+    with pytest.raises(ArchiveLimitError, match="max_download_bytes"):
         download(f"{host.url}/a.zip", file, max_bytes=699_999)
 
     assert file.stat().st_size == 0

@@ -222,3 +222,10 @@ def test_rows_across_blocks_stay_whole(read_result, newline):
 def test_an_unknown_way_with_bad_rows_is_refused(read_result):
     with pytest.raises(ValueError, match="on_bad_row"):
         read_result(b"number\n1\n", on_bad_row="ignore")
+
+
+def test_a_blank_line_of_a_table_of_one_column_is_no_row_wherever_it_stands(read_result):
+    for blank in ("  ", '""', ""):
+        result = read_result(f"number\n{A}\n{blank}\n{B}\n".encode())
+
+        assert (result.rows, result.counts.malformed) == ([(A,), (B,)], 0)
