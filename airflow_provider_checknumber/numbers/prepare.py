@@ -82,7 +82,7 @@ def prepare_numbers(
     :raises NumberListError: or one of its kinds, when the list cannot be sent.
     :raises ValueError: when an argument makes no sense.
     """
-    _check_arguments(on_invalid, batch_size, min_batch_size)
+    _check_arguments(encoding, on_invalid, batch_size, min_batch_size)
     normaliser = Normaliser(default_region) if default_region is not None else None
     name = describe(source)
     with tempfile.TemporaryDirectory(prefix="checknumber-") as temporary:
@@ -137,7 +137,13 @@ def _prepared(
     return prepared
 
 
-def _check_arguments(on_invalid: str, batch_size: int | None, min_batch_size: int) -> None:
+def _check_arguments(
+    encoding: str | None, on_invalid: str, batch_size: int | None, min_batch_size: int
+) -> None:
+    try:
+        "".encode(encoding or "utf-8")
+    except (LookupError, UnicodeError):
+        raise ValueError(f"encoding={encoding!r} is no text encoding that Python knows") from None
     if on_invalid not in get_args(OnInvalid):
         raise ValueError(f"on_invalid={on_invalid!r} is none of {', '.join(get_args(OnInvalid))}")
     if batch_size is not None and batch_size < 1:

@@ -36,6 +36,7 @@ from airflow_provider_checknumber.text import (
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
+_ZIP_MAGIC = b"PK\x03\x04"
 _VALUES_PER_BLOCK = 16_384
 
 _FIRST_TEXT = re.compile(rb"\S[^\n]*")
@@ -127,6 +128,10 @@ def _stream_blocks(stream: Any, name: str, column: str | None, encoding: str | N
     if head == _PARQUET_MAGIC:
         yield from parquet_blocks(source, stream, name, column)
         return
+    if head == _ZIP_MAGIC:
+        raise NumberListError(
+            f"{name} is a zip or a spreadsheet, which are not read; save the numbers as text, CSV or Parquet."
+        )
     if head.startswith(_GZIP_MAGIC):
         source = gzip.GzipFile(fileobj=cast(Any, source))  # it needs nothing but read
     text = utf8_blocks(source, encoding=encoding, any_line_end=True)

@@ -35,7 +35,7 @@ def csv_blocks(text: Iterator[bytes], name: str, column: str) -> Iterator[Block]
     :param name: what a message calls the file.
     :param column: the column's name in the header, the first line that is not empty; capitals count only
         where two columns differ in nothing else.
-    :raises NumberColumnError: when the header has no such column.
+    :raises NumberColumnError: when the header has no such column, or several.
     :raises NumberListError: when a line cannot be read as CSV.
     """
     lines = _decoded_lines(text, name)
@@ -97,7 +97,7 @@ def _find_column(header: str, column: str, name: str) -> tuple[str, int]:
             except csv.Error:
                 continue
             if wanted in cells:
-                return delimiter, cells.index(wanted)
+                return delimiter, _only_index(cells, wanted, name)
     raise NumberColumnError(
         f"The first line of {name} names no column {column!r}; give the name as it stands in the file's header."
     )
@@ -110,11 +110,12 @@ def parquet_blocks(source: ByteStream, stream: Any, name: str, column: str | Non
     :param source: the whole file, from its first byte.
     :param stream: the stream behind it, which is read in place where it can seek.
     :param name: what a message calls the file.
-    :param column: the column, not needed where the file has only one.
-    :raises NumberColumnError: when there is no such column, or several and none was named.
+    :param column: the column's name, as for CSV; not needed where the file has only one.
+    :raises NumberColumnError: when there is no such column, or several, or it holds lists or the like.
     :raises NumberListError: when pyarrow is missing or cannot read the file.
     """
     try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise NumberListError(
@@ -131,11 +132,13 @@ def parquet_blocks(source: ByteStream, stream: Any, name: str, column: str | Non
             seekable = spool
         try:
             parquet = pq.ParquetFile(seekable)
-            index = _column_index(parquet.schema_arrow.names, column, name)
+            field = parquet.schema_arrow.field(_column_index(parquet.schema_arrow.names, column, name))
+            if pa.types.is_nested(field.type):
+                raise NumberColumnError(
+                    f"The column of {name} does not hold one value a row, but {field.type}."
+                )
             line = 1
-            for batch in parquet.iter_batches(
-                _PARQUET_ROWS_PER_BLOCK, columns=[parquet.schema_arrow.names[index]]
-            ):
+            for batch in parquet.iter_batches(_PARQUET_ROWS_PER_BLOCK, columns=[field.name]):
                 values = batch.column(0).to_pylist()
                 yield Block(encode_values(values), range(line, line + len(values)))
                 line += len(values)
@@ -151,6 +154,15 @@ def _column_index(names: list[str], column: str | None, name: str) -> int:
         if len(names) == 1:
             return 0
         raise NumberColumnError(f"{name} has {len(names)} columns; name the one that holds the numbers.")
-    if column not in names:
-        raise NumberColumnError(f"{name} has no column {column!r}.")
+    for fold in (str, str.lower):
+        if fold(column) in (folded := list(map(fold, names))):
+            return _only_index(folded, fold(column), name)
+    raise NumberColumnError(f"{name} has no column {column!r}.")
+
+
+def _only_index(names: list[str], column: str, name: str) -> int:
+    if names.count(column) > 1:
+        raise NumberColumnError(
+            f"{name} has {names.count(column)} columns {column!r}; give one of them another name."
+        )
     return names.index(column)

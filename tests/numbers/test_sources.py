@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from airflow_provider_checknumber.numbers import (
     NumberListError,
     prepare_numbers,
 )
+from tests.results.archives import spreadsheet
 
 A, B, C = "+12025550101", "+905321234567", "+447400123456"
 
@@ -138,6 +140,15 @@ def test_a_column_that_is_not_there_is_asked_for():
         sent(f"{A}\n{B}\n".encode(), column="phone")
 
 
+def test_a_column_that_is_there_twice_is_not_guessed_at():
+    with pytest.raises(NumberColumnError, match="2 columns 'phone'"):
+        sent(f"phone,name,phone\n{A},x,{B}\n".encode(), column="phone")
+    twice = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([A]), pa.array([B])], names=["phone", "phone"]), twice)
+    with pytest.raises(NumberColumnError, match="2 columns 'phone'"):
+        sent(twice.getvalue(), column="phone")
+
+
 def test_a_csv_file_that_cannot_be_read_is_refused():
     with pytest.raises(NumberListError, match=r"line 3 .* quotation mark"):
         sent(b'id,phone\n1,+12025550101\n2,"' + b"x" * 200_000 + b"\n", column="phone")
@@ -168,8 +179,37 @@ def test_a_single_parquet_column_needs_no_name_and_several_do():
         sent(parquet(a=[A], b=[A]), column="phone")
 
 
+def test_capitals_of_a_parquet_column_count_only_where_they_tell_two_apart():
+    assert sent(parquet(Phone=[A], id=[1]), column="phone") == [A]
+    assert sent(parquet(Phone=[A], phone=[B]), column="phone") == [B]
+
+
+@pytest.mark.parametrize("values", [[[A, B]], [{"phone": A}]])
+def test_a_parquet_column_of_several_values_a_row_is_refused(values):
+    with pytest.raises(NumberColumnError, match="one value a row"):
+        sent(parquet(phone=values))
+
+
+def test_a_spreadsheet_is_told_from_a_text_of_another_encoding():
+    with pytest.raises(NumberListError, match="a zip or a spreadsheet"):
+        sent(spreadsheet(["phone"], [A]), column="phone")
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "base64", "rot13", "undefined"])
+def test_what_is_no_text_encoding_is_refused(encoding):
+    with pytest.raises(ValueError, match="is no text encoding"):
+        sent(A.encode(), encoding=encoding)
+
+
 def test_damaged_parquet_is_refused():
     with pytest.raises(NumberListError, match="Parquet"):
+        sent(b"PAR1" + b"\0" * 99)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+
+    with pytest.raises(NumberListError, match=r"pip install 'airflow-provider-checknumber\[parquet\]'"):
         sent(b"PAR1" + b"\0" * 99)
 
 
