@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -55,12 +55,14 @@ class Submission:
     :param numbers: how many there are; 0 where they have not been counted yet.
     :param task_type: the service's name of the check.
     :param host: the service's host.
+    :param counts: what a later try is to know of the list without reading it again; no numbers.
     """
 
     fingerprint: str
     numbers: int
     task_type: str
     host: str
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Record:
         self._memory = memory
         self._salt = secrets.token_hex(16)
         self._tasks: dict[str, str] = {}
+        self._counts: dict[str, dict[str, int]] = {}
         #: The submission that is open.
         self.intent: Intent | None = None
         #: Whether what is in the memory is no such document: then nothing is known.
@@ -130,6 +133,10 @@ class Record:
         """Return the service's id of the task that this submission became, or None."""
         return self._tasks.get(identity)
 
+    def counts(self, identity: str) -> dict[str, int]:
+        """Return the counts that this submission was sent with, empty where it had none."""
+        return self._counts.get(identity, {})
+
     def intend(self, submission: Submission, identity: str) -> Intent:
         """
         Note that the submission is about to be sent, and return that note.
@@ -143,16 +150,20 @@ class Record:
             host=submission.host,
             at=datetime.now(UTC).replace(microsecond=0),
         )
+        if submission.counts:
+            self._counts[identity] = dict(submission.counts)
         self._save()
         return intent
 
     def settle(self, task_id: str, *identities: str) -> None:
         """
-        Note the service's id of submissions; nothing is open any more.
+        Note the service's id of submissions, which are one task with one list; nothing is open any more.
 
         :raises RecordUnavailableError: it could not be kept.
         """
         self._tasks.update(dict.fromkeys(identities, task_id))
+        if counts := next(filter(None, map(self.counts, reversed(identities))), None):
+            self._counts.update(dict.fromkeys(identities, counts))
         self.intent = None
         self._save()
 
@@ -173,6 +184,7 @@ class Record:
         """
         for identity in identities:
             del self._tasks[identity]
+            self._counts.pop(identity, None)
         self._save()
 
     def _parse(self, text: str) -> None:
@@ -182,14 +194,18 @@ class Record:
             if not all(isinstance(task_id, str) for task_id in tasks.values()):
                 raise ValueError("not a record")
             intent = Intent.from_json(document["intent"]) if document["intent"] is not None else None
-        except (ValueError, KeyError, TypeError):
+            # Records of before there were counts have none.
+            counts = {identity: dict(some) for identity, some in document.get("counts", {}).items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.damaged = True
             return
-        self._salt, self._tasks, self.intent = salt, tasks, intent
+        self._salt, self._tasks, self._counts, self.intent = salt, tasks, counts, intent
 
     def _save(self) -> None:
         intent = self.intent.to_json() if self.intent else None
-        document = json.dumps({"salt": self._salt, "tasks": self._tasks, "intent": intent})
+        document = json.dumps(
+            {"salt": self._salt, "tasks": self._tasks, "counts": self._counts, "intent": intent}
+        )
         _patiently("be kept", lambda: self._memory.save(document))
         self.damaged = False
 

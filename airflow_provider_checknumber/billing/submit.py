@@ -31,11 +31,11 @@ after a person has looked, found nothing and allowed another submission.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
@@ -60,6 +60,18 @@ _ATTEMPTS = 5
 
 #: How far the service's clock and a worker's may be apart.
 _CLOCK_SKEW = timedelta(minutes=15)
+
+
+class Recalled(NamedTuple):
+    """
+    A submission that is on record.
+
+    :param task_id: the service's id of it.
+    :param counts: the counts that it was sent with, empty where it had none.
+    """
+
+    task_id: str
+    counts: Mapping[str, int]
 
 
 class Instructions(Protocol):
@@ -123,9 +135,9 @@ def recall(
     service: Service,
     on_unknown: OnUnknown,
     log: Log,
-) -> str | None:
+) -> Recalled | None:
     """
-    Return what :func:`submit_once` would return without sending, None where it would send.
+    Return the id that :func:`submit_once` would return without sending, None where it would send.
 
     For a submission that is known by something else than its numbers, before these have been read.
 
@@ -134,7 +146,8 @@ def recall(
     """
     record = Record(memory)
     case = _Case(submission, record, record.identity(submission), instructions, service, on_unknown, log)
-    return case.recall()
+    task_id = case.recall()
+    return None if task_id is None else Recalled(task_id, record.counts(case.identity))
 
 
 def submit_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -190,8 +191,21 @@ class TestRecall:
     def test_finds_the_id_whatever_the_count_was(self, airflow):
         airflow.run()
 
-        assert self.recall(airflow) == "task-1"
+        assert self.recall(airflow) == ("task-1", {})
         assert airflow.service.calls == 1
+
+    def test_gives_the_counts_that_it_was_sent_with(self, airflow):
+        airflow.run(replace(LIST, counts={"duplicates": 7}))
+
+        assert self.recall(airflow) == ("task-1", {"duplicates": 7})
+
+    def test_takes_a_record_of_before_there_were_counts(self, airflow):
+        airflow.run()
+        document = json.loads(airflow.memory.document)
+        del document["counts"]
+        airflow.memory.document = json.dumps(document)
+
+        assert self.recall(airflow) == ("task-1", {})
 
     def test_of_a_failed_task_is_none(self, airflow):
         airflow.run()
@@ -203,7 +217,7 @@ class TestRecall:
     def test_stops_at_an_unknown_outcome_and_takes_the_id_that_a_person_found(self, airflow):
         airflow.service.faults = [raising(GatewayError("away."))]
         with pytest.raises(UnknownOutcomeError):
-            airflow.run()
+            airflow.run(replace(LIST, counts={"duplicates": 7}))
 
         with pytest.raises(UnknownOutcomeError, match="2,049 numbers"):
             self.recall(airflow)
@@ -212,10 +226,10 @@ class TestRecall:
         found = airflow.instructions.instruction = airflow.service.accept(
             created_at=datetime.now(UTC)
         ).task_id
-        assert self.recall(airflow) == found
+        assert self.recall(airflow) == (found, {"duplicates": 7})
 
     def test_takes_an_id_in_exchange_without_knowing_the_count(self, airflow):
         airflow.run()
         given = airflow.instructions.instruction = airflow.service.accept(total=9999).task_id
 
-        assert self.recall(airflow) == given
+        assert self.recall(airflow) == (given, {})
