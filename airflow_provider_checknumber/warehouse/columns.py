@@ -53,12 +53,12 @@ class Check:
     """
     The check whose result is loaded: what is the same on all of its rows.
 
-    :param task_type: the service's name of the check, e.g. ``Twitter``.
+    :param task_type: the service's name of the check, e.g. ``Twitter``, or None where it is not known.
     :param checknumber_task_id: the service's task id.
     :param checked_at: when the check was made; the same on every load of it.
     """
 
-    task_type: str
+    task_type: str | None
     checknumber_task_id: str
     checked_at: datetime
 

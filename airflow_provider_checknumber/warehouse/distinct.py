@@ -4,7 +4,7 @@ One row a number: the last one wins, the others are counted, in memory that does
 A result of ten million rows practically never holds a number twice, so rows are let through at once and a
 filter of fixed size remembers which numbers may have passed. A row whose number may have is held back, and
 in the end takes the place of what was written for its number, if anything was. The filter errs on one
-side only: it can hold back a row for nothing (about one in three thousand at ten million rows), but never
+side only: it can hold back a row for nothing (of ten million about one in four hundred), but never
 lets a second one through.
 """
 
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from airflow_provider_checknumber.warehouse.columns import Batch
 
-#: Words of the filter: 32 MB, of which a small load touches little.
-_WORD_BITS = 22
-#: Rows held back before what they replace is looked for.
-_MOST_HELD = 20_000
+#: Words of the filter: 16 MB, of which a small load touches little.
+_WORD_BITS = 21
+#: Rows held back before what they replace is looked for, which reads what has been written so far: more than
+#: the filter holds back for nothing of ten million rows.
+_MOST_HELD = 30_000
 
 _Words = NDArray[np.uint64]
 

@@ -161,8 +161,8 @@ def _write(database: Database, target: Target, batches: Iterable[Batch]) -> Load
         if numbers:
             replaced += database.forget(target, numbers)
             database.write(target, [held])
-    database.finish(target)
     kept = distinct.rows_given - replaced
+    database.finish(target, kept)
     return LoadReport(
         rows_read=distinct.rows_read,
         loaded=kept - database.superseded,

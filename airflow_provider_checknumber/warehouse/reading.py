@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from airflow_provider_checknumber.client import CheckNumberPermanentError
 from airflow_provider_checknumber.warehouse.columns import CHECKED_AT, NUMBER, TASK_TYPE, LoadColumn
 from airflow_provider_checknumber.warehouse.databases import Database, connect
-from airflow_provider_checknumber.warehouse.databases.base import fault_code
+from airflow_provider_checknumber.warehouse.databases.drivers import fault_code
 from airflow_provider_checknumber.warehouse.databases.duckdb import DuckDbDatabase
 from airflow_provider_checknumber.warehouse.errors import TableError, WarehouseError, WarehouseRefusedError
 from airflow_provider_checknumber.warehouse.names import PARAM, TableName

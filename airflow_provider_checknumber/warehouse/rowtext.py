@@ -53,12 +53,12 @@ class RowText:
         self,
         text_format: TextFormat,
         varying: Sequence[LoadColumn],
-        constants: Sequence[str] = (),
+        constants: Sequence[str | None] = (),
         *,
         booleans: Callable[[LoadColumn], tuple[str, str]],
     ) -> None:
         self._format = text_format
-        tail = "".join(f"\t{self._one(value)}" for value in constants) + "\n"
+        tail = "".join(f"\t{_NULL if value is None else self._one(value)}" for value in constants) + "\n"
         self._parts: list[tuple[int, _Values]] = []
         between = ""
         for place, column in enumerate(varying):
@@ -76,12 +76,9 @@ class RowText:
 
     def chunks(self, batches: Iterable[Batch]) -> Iterator[bytes]:
         """Return the lines of each batch, in UTF-8."""
-        width = len(self._parts)
         for batch in batches:
-            flat: list[str] = [""] * (len(batch[0]) * width)
-            for at, (place, values) in enumerate(self._parts):
-                flat[at::width] = values(batch[place])
-            yield "".join(flat).encode()
+            parts = [values(batch[place]) for place, values in self._parts]
+            yield interleaved(parts, len(batch[0])).encode()
 
     def _one(self, value: str) -> str:
         return (
@@ -96,6 +93,14 @@ class RowText:
         if any(special in together for special in self._format.special):
             return list(map(self._one, complete))
         return complete
+
+
+def interleaved(parts: Sequence[Iterable[str]], rows: int) -> str:
+    """Return the first of all parts, then the second of all parts, and so on, as one string."""
+    flat: list[str] = [""] * (rows * len(parts))
+    for at, values in enumerate(parts):
+        flat[at :: len(parts)] = values
+    return "".join(flat)
 
 
 def _words(booleans: tuple[str, str], before: str, after: str) -> _Values:

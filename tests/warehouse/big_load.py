@@ -56,6 +56,7 @@ if __name__ == "__main__":
         check=Check(
             task_type="Twitter", checknumber_task_id="big", checked_at=datetime(2025, 11, 21, tzinfo=UTC)
         ),
+        create_table=True,
         write_disposition=disposition,  # type: ignore[arg-type]
         expected_rows=int(count),
     )

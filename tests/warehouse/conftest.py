@@ -25,6 +25,7 @@ _WAREHOUSES: dict[str, _Open] = {
     "mariadb-inserts": lambda _: databases.mariadb(local_infile=False),
     "redshift3": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=3),
     "redshift2": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=2),
+    "generic-mariadb": lambda _: databases.generic_mariadb(),
 }
 
 
@@ -45,6 +46,13 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
 @pytest.fixture(params=["sqlite", "psycopg3", "psycopg2", "duckdb", "mariadb", "mariadb-inserts"])
 def locking_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Each database with a loader of its own in turn, empty."""
+    with _WAREHOUSES[request.param](request) as database:
+        yield database
+
+
+@pytest.fixture(params=["redshift3", "redshift2", "generic-mariadb"])
+def generic_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """Each database that is loaded by plain SQL in turn, empty."""
     with _WAREHOUSES[request.param](request) as database:
         yield database
 

@@ -20,6 +20,7 @@ from airflow.providers.postgres.hooks import postgres as postgres_provider
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
+from airflow_provider_checknumber.warehouse import databases as loaders
 from tests.support.postgres import Postgres
 
 CONN_ID = "warehouse"
@@ -38,6 +39,11 @@ class Warehouse:
     name: str
     make_hook: Callable[[], DbApiHook]
     quote: str = '"'
+
+    @property
+    def generic(self) -> bool:
+        """Whether it is loaded by plain SQL."""
+        return self.name.startswith(("redshift", "generic"))
 
     @property
     def hook(self) -> DbApiHook:
@@ -107,6 +113,14 @@ def redshift(server: Postgres, *, psycopg: int) -> Iterator[Warehouse]:
         name = warehouse.run("SELECT current_database()")[0][0]
         warehouse.run(f"ALTER DATABASE {name} SET search_path = public, claims, pg_catalog")
         yield Warehouse(f"redshift-psycopg{psycopg}", warehouse.make_hook)
+
+
+@contextmanager
+def generic_mariadb() -> Iterator[Warehouse]:
+    """MariaDB, loaded as a database whose driver nobody here knows."""
+    with pytest.MonkeyPatch.context() as patch, mariadb(local_infile=False) as warehouse:
+        patch.setattr(loaders, "_BY_DRIVER", {})
+        yield Warehouse("generic-mariadb", warehouse.make_hook, quote="`")
 
 
 @contextmanager

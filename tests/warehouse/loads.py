@@ -15,7 +15,7 @@ CHECKED_AT = datetime(2025, 11, 21, 8, 27, 9, 933_000, tzinfo=UTC)
 
 
 def check(
-    task: str = "d4g8o46p2jvh04o9uolg", *, task_type: str = "Twitter", at: datetime = CHECKED_AT
+    task: str = "d4g8o46p2jvh04o9uolg", *, task_type: str | None = "Twitter", at: datetime = CHECKED_AT
 ) -> Check:
     return Check(task_type=task_type, checknumber_task_id=task, checked_at=at)
 
@@ -42,7 +42,7 @@ def load_rows(
     table: str = "checks",
     columns: Sequence[ResultColumn] = TWITTER,
     task: str = "d4g8o46p2jvh04o9uolg",
-    task_type: str = "Twitter",
+    task_type: str | None = "Twitter",
     at: datetime = CHECKED_AT,
     create_table: bool = True,
     names: dict[str, str] | None = None,

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_checknumber.results import MalformedRowError
-from airflow_provider_checknumber.warehouse import ShortfallError, WriteDisposition, distinct, load
+from airflow_provider_checknumber.warehouse import (
+    ShortfallError,
+    WarehouseRefusedError,
+    WriteDisposition,
+    distinct,
+    load,
+)
 from airflow_provider_checknumber.warehouse.distinct import Distinct
-from tests.warehouse.databases import Warehouse
+from tests.support.postgres import Postgres
+from tests.warehouse.databases import Warehouse, duckdb, postgres
 from tests.warehouse.loads import TWITTER, answers, batches, check, load_rows, number
 
 
@@ -85,6 +94,9 @@ def test_a_first_load_that_fails_leaves_no_table_behind(warehouse: Warehouse) ->
     with pytest.raises(ShortfallError):
         load_rows(warehouse, answers(2), expected_rows=5)
 
+    if warehouse.name == "generic-mariadb":  # It takes back no table, and plain SQL cannot tell whose it is.
+        assert warehouse.count() == 0
+        return
     with pytest.raises(Exception, match=r"(?i)checks|CatalogException"):
         warehouse.count()
 
@@ -106,3 +118,57 @@ def test_an_error_while_rows_are_read_reaches_the_caller_and_nothing_is_stored(w
         )
     assert caught.value.line == 902
     assert warehouse.count() == 3
+
+
+def test_rows_that_a_trigger_of_the_table_keeps_away_fail_the_load(postgres_server: Postgres) -> None:
+    with postgres(postgres_server) as warehouse:
+        load_rows(warehouse, answers(3), task="before")
+        warehouse.run(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN IF NEW.twitter THEN RETURN NEW; END IF; RETURN NULL; END $$"
+        )
+        warehouse.run("CREATE TRIGGER refuse BEFORE INSERT ON checks FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+        with pytest.raises(WarehouseRefusedError, match="was given 30 rows for checks and has 10"):
+            load_rows(warehouse, answers(30), task="after")
+
+        assert warehouse.count() == 3
+
+
+def test_rows_that_the_table_passes_on_to_another_are_counted_there(postgres_server: Postgres) -> None:
+    with postgres(postgres_server) as warehouse:
+        load_rows(warehouse, answers(3), task="before")
+        warehouse.run("CREATE TABLE november () INHERITS (checks)")
+        warehouse.run(
+            "CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN INSERT INTO november SELECT NEW.*; RETURN NULL; END $$"
+        )
+        warehouse.run(
+            "CREATE TRIGGER pass_on BEFORE INSERT ON checks FOR EACH ROW EXECUTE FUNCTION pass_on()"
+        )
+
+        load_rows(warehouse, answers(30), task="after")
+
+        assert warehouse.count() == 33
+
+
+def test_a_load_leaves_duckdb_the_memory_that_its_user_gave_it(tmp_path: Path) -> None:
+    with duckdb(tmp_path) as warehouse, closing(warehouse.hook.get_conn()) as other:
+        other.execute("SET memory_limit = '1.5GiB'")
+        during: list[str] = []
+
+        def looking() -> Iterator[list[list[object]]]:
+            during.extend(other.execute("SELECT current_setting('memory_limit')").fetchone())
+            yield from batches(answers(3))
+
+        load(
+            warehouse.hook,
+            table="checks",
+            result_columns=TWITTER,
+            batches=looking(),
+            check=check(),
+            create_table=True,
+        )
+
+        assert during != ["1.5 GiB"]
+        assert other.execute("SELECT current_setting('memory_limit')").fetchone() == ("1.5 GiB",)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_checknumber.warehouse import LoadReport, WriteDisposition, load
+from airflow_provider_checknumber.results import ResultColumn
+from airflow_provider_checknumber.warehouse import LoadReport, WarehouseError, WriteDisposition, load
 from tests.warehouse.databases import Warehouse
 from tests.warehouse.loads import CHECKED_AT, TWITTER, answers, batches, check, load_rows, number
 
@@ -82,27 +83,50 @@ def test_merges_at_once_in_opposite_orders_end_with_the_newest(warehouse: Wareho
     assert warehouse.run("SELECT checknumber_task_id, COUNT(*) FROM checks GROUP BY 1") == [("day-3", ROWS)]
 
 
+@pytest.mark.parametrize("result", [TWITTER, (*TWITTER, ResultColumn("name", "text"))])
 @pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
 def test_a_reader_meets_the_old_rows_until_the_new_ones_are_there(
-    warehouse: Warehouse, disposition: WriteDisposition
+    warehouse: Warehouse, disposition: WriteDisposition, result: tuple[ResultColumn, ...]
 ) -> None:
     load_rows(warehouse, answers(10), task="old", task_type="ws", write_disposition=disposition)
     seen: list[int] = []
 
     def looking() -> Iterator[list[list[Any]]]:
         for batch in batches(answers(ROWS), 500):
-            yield batch
+            yield [*batch, ["Zoë"] * 500][: len(result)]
             seen.append(warehouse.count())
 
     load(
         warehouse.hook,
         table="checks",
-        result_columns=TWITTER,
+        result_columns=result,
         batches=looking(),
         check=check(),
         write_disposition=disposition,
+        on_new_column="add",
     )
 
     assert seen == [10] * 6
     assert warehouse.count() == (ROWS if disposition == "replace" else ROWS + 10)
     assert warehouse.run(f"SELECT COUNT(*) FROM checks WHERE number = '{number(20)}'") == [(1,)]
+
+
+@pytest.mark.parametrize("disposition", ["append", "merge", "replace"])
+def test_generic_loads_of_one_check_at_once_leave_its_rows_once_or_are_refused(
+    generic_warehouse: Warehouse, disposition: WriteDisposition
+) -> None:
+    load_rows(generic_warehouse, answers(30), task="before", write_disposition=disposition)
+
+    def until_it_is_done() -> LoadReport:
+        while True:
+            try:
+                return load_rows(generic_warehouse, answers(ROWS), write_disposition=disposition)
+            except WarehouseError:
+                continue
+
+    at_once(until_it_is_done, until_it_is_done)
+
+    rows = generic_warehouse.run(
+        "SELECT COUNT(*), COUNT(DISTINCT number) FROM checks WHERE checknumber_task_id <> 'before'"
+    )
+    assert rows == [(ROWS, ROWS)]

@@ -42,6 +42,15 @@ def test_a_second_run_of_the_same_check_leaves_the_same_rows(
     assert report.loaded == 1000
 
 
+@pytest.mark.parametrize("disposition", ["append", "replace"])
+def test_a_task_type_that_nobody_knows_is_null(warehouse: Warehouse, disposition: WriteDisposition) -> None:
+    for _ in range(2):
+        load_rows(warehouse, answers(10), task_type=None, write_disposition=disposition)
+
+    assert stored(warehouse) == answers(10)
+    assert warehouse.run('SELECT DISTINCT "task_type" FROM "checks"') == [(None,)]
+
+
 def test_append_keeps_the_rows_of_other_checks(warehouse: Warehouse) -> None:
     load_rows(warehouse, answers(10), task="first")
     load_rows(warehouse, answers(10), task="second")

@@ -22,6 +22,14 @@ from tests.warehouse.loads import CHECKED_AT, answers, load_rows
 NOW = CHECKED_AT
 
 
+@pytest.fixture
+def warehouse(warehouse: Warehouse) -> Warehouse:
+    """Each database whose moments are as exact as those that are asked for."""
+    if warehouse.name == "generic-mariadb":
+        pytest.skip("The DATETIME that plain SQL makes there holds whole seconds.")
+    return warehouse
+
+
 def put(warehouse: Warehouse, *numbers: str, **arguments: Any) -> None:
     load_rows(warehouse, [(number, True) for number in numbers], **arguments)
 

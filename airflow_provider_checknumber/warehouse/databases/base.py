@@ -8,7 +8,6 @@ database can. Not here: the order of the steps, which is the same for all of the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from airflow_provider_checknumber.warehouse.columns import (
     Layout,
     LoadColumn,
 )
+from airflow_provider_checknumber.warehouse.databases.drivers import base_error, family, fault_code
 from airflow_provider_checknumber.warehouse.errors import (
     WarehouseBusyError,
     WarehouseError,
@@ -76,8 +76,8 @@ class Database:
     types: ClassVar[Mapping[Kind, str]] = {}
     #: Values in one ``IN (…)``, below every database's limit of parameters in a statement.
     in_list: ClassVar[int] = 500
-    #: Codes of errors that come from others' locks and pass.
-    busy_codes: ClassVar[frozenset[str | int]] = frozenset()
+    #: Codes of errors that come from others' locks and pass; here the standard's for what cannot be serialized.
+    busy_codes: ClassVar[frozenset[str | int]] = frozenset({"40001"})
     #: Whether two names that differ in their case alone are one column.
     folds_case: ClassVar[bool] = True
 
@@ -133,15 +133,8 @@ class Database:
 
     @cached_property
     def driver_error(self) -> type[Exception]:
-        """The base class of the driver's errors, which DB-API drivers export as ``Error``."""
-        for ancestor in type(self.connection).__mro__:
-            path = ancestor.__module__
-            while path:
-                error = getattr(sys.modules.get(path), "Error", None)
-                if isinstance(error, type) and issubclass(error, Exception):
-                    return error
-                path = path.rpartition(".")[0]
-        return Exception
+        """The base class of the driver's errors."""
+        return base_error(self.connection)
 
     def translate(self, error: Exception, doing: str) -> WarehouseError:
         """Return this provider's error for one of the driver's."""
@@ -209,10 +202,22 @@ class Database:
     # The steps of a load, in their order
 
     def begin(self, target: Target) -> None:
-        """Start the transaction."""
+        """
+        Start the transaction, as an isolated one where the database takes the standard's word for that.
+
+        Then of two loads that would mix one is refused, which no statement that all databases know prevents.
+        """
         with suppress(AttributeError, NotImplementedError):
             if self.hook.supports_autocommit:
                 self.hook.set_autocommit(self.connection, False)
+        self.isolate()
+
+    def isolate(self) -> None:
+        """Ask for what keeps loads of the same table apart."""
+        try:
+            self.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        except self.driver_error:
+            self.connection.rollback()
 
     def describe(self, table: TableName) -> dict[str, Family] | None:
         """Return the names of the table's columns with what they hold, or None where there is no such table."""
@@ -222,7 +227,7 @@ class Database:
             # After an error some databases take nothing more in the same transaction.
             self.connection.rollback()
             return None
-        columns: dict[str, Family] = {str(column[0]): "other" for column in self.cursor.description}
+        columns = {str(column[0]): family(self.connection, column[1]) for column in self.cursor.description}
         self.cursor.fetchall()
         return columns
 
@@ -233,7 +238,7 @@ class Database:
         self.execute(f"CREATE TABLE {self.table(target.table)} ({', '.join(lines)})")
 
     def _definition(self, column: LoadColumn) -> str:
-        required = column.source is None or column.kind == "number"
+        required = column.constant is not None or column.kind == "number"
         suffix = " NOT NULL" if required else ""
         return f"{self.identifier(column.name)} {self.column_type(column)}{suffix}"
 
@@ -323,6 +328,23 @@ class Database:
             self.execute(f"DELETE FROM {into} WHERE {where}", [*values, *some])
         return removed
 
+    def check_count(self, target: Target, rows: int) -> None:
+        """
+        Count the rows of this load where they were written.
+
+        :param rows: rows that were written and not forgotten.
+        :raises WarehouseRefusedError: when there is another number of them.
+        """
+        into = self.sink(target)
+        condition, values = self._of_this_load(target) if into == self.table(target.table) else ("", [])
+        where = f" WHERE {condition}" if condition else ""
+        found = int(self.fetch(f"SELECT COUNT(*) FROM {into}{where}", values)[0][0])
+        if found != rows:
+            raise WarehouseRefusedError(
+                f"{self.label} was given {rows} rows for {target.table} and has {found}, so nothing was loaded: "
+                "see whether a trigger or a rule of the table keeps rows away."
+            )
+
     def sink(self, target: Target) -> str:
         """Return where rows are written, as it stands in SQL: the table, or a staging table."""
         return self.table(target.table)
@@ -332,8 +354,13 @@ class Database:
             return "", []
         return f"{self.named(target, CHECKNUMBER_TASK_ID)} = {PARAM}", [target.check.checknumber_task_id]
 
-    def finish(self, target: Target) -> None:
-        """Bring the rows from the staging table to the table, where there is one."""
+    def finish(self, target: Target, rows: int) -> None:
+        """
+        Bring the rows from the staging table to the table, where there is one.
+
+        :param rows: rows that were written and are still to be there.
+        :raises WarehouseRefusedError: when the database has another number of them.
+        """
 
     def commit(self) -> None:
         """Make the load visible, all at once."""
@@ -360,13 +387,3 @@ class Database:
 def key_columns(layout: Layout) -> tuple[LoadColumn, ...]:
     """Return the columns that make a row of a merged table the only one: number and task type."""
     return tuple(column for column in layout.all if column.role in (NUMBER, TASK_TYPE))
-
-
-def fault_code(error: Exception) -> str | int | None:
-    """Return a driver's error code: an SQLSTATE, SQLite's own name or MySQL's number, where there is one."""
-    if error.args and isinstance(error.args[0], int):
-        return error.args[0]
-    for attribute in ("pgcode", "sqlstate", "sqlite_errorname"):
-        if isinstance(code := getattr(error, attribute, None), str):
-            return code
-    return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, ClassVar
 
 from airflow_provider_checknumber.warehouse.ahead import made_ahead
@@ -26,6 +26,9 @@ _STAGING = "temp.checknumber_load"
 _CHUNKS_AHEAD = 16
 #: Bytes that DuckDB sets aside for reading; it would take 32 MB for files that have 2.
 _READ_BUFFER = 4 << 20
+#: What DuckDB may hold in memory while rows are written; it would keep all of them there. Rows that are wider
+#: than this has room for go through its own temporary files. Reading takes up to 12 MB of it.
+_MEMORY = "24MB"
 #: DuckDB takes two transactions of one process for a conflict where they meet, instead of waiting.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -46,6 +49,7 @@ class DuckDbDatabase(Database):
         super().__init__(hook, connection)
         self.cursor = connection
         self._turn = False
+        self._memory_before = ""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; return the rows that it touched, -1 where it is no such statement."""
@@ -69,7 +73,31 @@ class DuckDbDatabase(Database):
             )
         # Decides what a moment becomes in a column that does not hold its time zone.
         self.execute("SET SESSION TimeZone = 'UTC'")
+        self._bound_memory(target.table)
         self.execute("BEGIN TRANSACTION")
+
+    def _bound_memory(self, table: TableName) -> None:
+        """
+        Let DuckDB keep what it has written in its file alone, until :meth:`_lift_bound`.
+
+        Only where the table is in a file: one in memory has to have room there. The bound holds for all
+        connections of this process to the database, so it is not set where they hold more than that.
+        """
+        catalogue = table.parts[0] if len(table.parts) == 3 else None
+        found = self.fetch(
+            "SELECT current_setting('memory_limit') FROM duckdb_databases() WHERE type = 'duckdb' "
+            f"AND path IS NOT NULL AND database_name = coalesce({PARAM}, current_database())",
+            [catalogue],
+        )
+        with suppress(self.driver_error):
+            if found:
+                self.execute(f"SET memory_limit = '{_MEMORY}'")
+                self._memory_before = str(found[0][0])
+
+    def _lift_bound(self) -> None:
+        if self._memory_before:
+            self.execute(f"SET memory_limit = '{self._memory_before}'")
+            self._memory_before = ""
 
     def describe(self, table: TableName) -> dict[str, Family] | None:
         """Return the names of the table's columns, or None where there is no such table."""
@@ -81,10 +109,17 @@ class DuckDbDatabase(Database):
     def open(self, target: Target) -> None:
         """Remove what the load takes the place of, or make the staging table."""
         if target.disposition == "merge":
-            self.execute(
-                "CREATE TEMP TABLE checknumber_load AS "
-                f"SELECT {self.columns(target.layout.varying)} FROM {self.table(target.table)} LIMIT 0"
+            # Not CREATE … AS … LIMIT 0: in DuckDB 2.0.0 such a table is found empty after some 900,000 rows.
+            varying = target.layout.varying
+            types = self.fetch(
+                "SELECT column_type FROM "
+                f"(DESCRIBE SELECT {self.columns(varying)} FROM {self.table(target.table)})"
             )
+            lines = (
+                f"{self.identifier(column.name)} {name}"
+                for column, (name,) in zip(varying, types, strict=True)
+            )
+            self.execute(f"CREATE TEMP TABLE checknumber_load ({', '.join(lines)})")
         else:
             super().open(target)
 
@@ -128,13 +163,17 @@ class DuckDbDatabase(Database):
             where = f"{condition} AND {where}"
         return self.execute(f"DELETE FROM {into} WHERE {where}", [*values, list(numbers)])
 
-    def finish(self, target: Target) -> None:
-        """Merge what was staged."""
+    def finish(self, target: Target, rows: int) -> None:
+        """Count what was written, and merge what was staged, in the memory that joining takes."""
+        self.check_count(target, rows)
+        self._lift_bound()
         if target.disposition == "merge":
-            merge_staged(self, target, _STAGING)
+            merge_staged(self, target, _STAGING, rows)
 
     def close(self) -> None:
         """Close the connection and let the next load of this process begin; never raises."""
+        with suppress(Exception):
+            self._lift_bound()
         super().close()
         if self._turn:
             self._turn = False

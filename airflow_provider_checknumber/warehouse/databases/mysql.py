@@ -84,6 +84,10 @@ class MySqlDatabase(Database):
             return column.constant.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
         return column.constant
 
+    def isolate(self) -> None:
+        """Do without gap locks, so that loads of different checks into one table do not wait for each other."""
+        self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
     def begin(self, target: Target) -> None:
         """
         Set the session up and wait for loads of the same check, and for those that change the table.
@@ -92,8 +96,6 @@ class MySqlDatabase(Database):
         check's, then the table's.
         """
         super().begin(target)
-        # Without gap locks, loads of different checks into one table do not wait for each other.
-        self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         self.execute(
             f"SET SESSION time_zone = '+00:00', sql_notes = 0, lock_wait_timeout = {LOCK_TIMEOUT:.0f}, "
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT:.0f}"
@@ -236,7 +238,7 @@ class MySqlDatabase(Database):
                 # Without parameters, because some drivers take a microsecond for each of those.
                 self.cursor.execute(insert + values)
 
-    def finish(self, target: Target) -> None:
+    def finish(self, target: Target, rows: int) -> None:
         """Merge what was staged; other loads of the table wait meanwhile, readers do not."""
         if target.disposition != "merge":
             return

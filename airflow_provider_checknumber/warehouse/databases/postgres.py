@@ -8,7 +8,7 @@ commit. Not for Redshift, which speaks the protocol but has no such ``COPY`` (``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_checknumber.warehouse.ahead import made_ahead
 from airflow_provider_checknumber.warehouse.columns import (
@@ -22,11 +22,21 @@ from airflow_provider_checknumber.warehouse.columns import (
     LoadColumn,
 )
 from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target, key_columns
-from airflow_provider_checknumber.warehouse.databases.staging import merge_staged
+from airflow_provider_checknumber.warehouse.databases.staging import switch_staged
 from airflow_provider_checknumber.warehouse.names import PARAM, TableName, quote
+from airflow_provider_checknumber.warehouse.rowbinary import RowBinary
 from airflow_provider_checknumber.warehouse.rowtext import BACKSLASHED, RowText
 
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
 _STAGING = "pg_temp.checknumber_load"
+#: Types that take a value of the kind in its binary form, as it is made here.
+_BINARY: dict[Kind, frozenset[str]] = {
+    **dict.fromkeys(("number", "name", "text"), frozenset({"text", "varchar"})),
+    "boolean": frozenset({"bool"}),
+    "timestamp": frozenset({"timestamptz", "timestamp"}),
+}
 _FAMILIES: dict[str, Family] = {"B": "boolean", "N": "number", "S": "text"}
 #: Chunks that wait for the server, each of some 600 KB for a result of two columns.
 _CHUNKS_AHEAD = 4
@@ -49,14 +59,23 @@ class PostgresDatabase(Database):
     #: Lock not available, deadlock, serialization failure.
     busy_codes: ClassVar[frozenset[str | int]] = frozenset({"55P03", "40P01", "40001"})
 
+    def __init__(self, hook: DbApiHook, connection: Any) -> None:
+        super().__init__(hook, connection)
+        #: Rows that the server says it has taken in, less those that are forgotten.
+        self._taken = 0
+        self._missing_columns: tuple[LoadColumn, ...] = ()
+
     def identifier(self, name: str) -> str:
         """Return a name in double quotes."""
         return quote(name)
 
-    def begin(self, target: Target) -> None:
-        """Start a transaction in which each statement sees what other loads have committed by then."""
-        super().begin(target)
+    def isolate(self) -> None:
+        """Let each statement see what other loads have committed by then; locks keep loads apart."""
         self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def begin(self, target: Target) -> None:
+        """Start the transaction."""
+        super().begin(target)
         self.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT:.0f}s'")
 
     def describe(self, table: TableName) -> dict[str, Family] | None:
@@ -78,6 +97,10 @@ class PostgresDatabase(Database):
                 task_id = self.named(target, CHECKNUMBER_TASK_ID)
                 self.execute(f"CREATE INDEX ON {self.table(target.table)} USING brin ({task_id})")
 
+    def add_columns(self, table: TableName, columns: Iterable[LoadColumn]) -> None:
+        """Remember to add the columns when all rows are staged: readers of the table wait from then on."""
+        self._missing_columns = tuple(columns)
+
     def open(self, target: Target) -> None:
         """
         Take the locks that the disposition needs and remove what the load takes the place of.
@@ -86,10 +109,11 @@ class PostgresDatabase(Database):
         ``replace``, waits for its turn. These are advisory locks: readers and other writers never meet
         them, and they go with the transaction.
         """
-        if target.disposition == "merge":
+        if self._is_staged(target):
+            columns = ", ".join(map(self._staged_column, target.layout.varying))
             self.execute(
                 "CREATE TEMPORARY TABLE checknumber_load ON COMMIT DROP AS "
-                f"SELECT {self.columns(target.layout.varying)} FROM {self.table(target.table)} WITH NO DATA"
+                f"SELECT {columns} FROM {self.table(target.table)} WITH NO DATA"
             )
             return
         table = self._oid(target)
@@ -99,6 +123,15 @@ class PostgresDatabase(Database):
         else:
             self._lock("load", table)
         super().open(target)
+
+    def _is_staged(self, target: Target) -> bool:
+        return target.disposition == "merge" or bool(self._missing_columns)
+
+    def _staged_column(self, column: LoadColumn) -> str:
+        name = self.identifier(column.name)
+        if any(missing.role == column.role for missing in self._missing_columns):
+            return f"NULL::{self.column_type(column)} AS {name}"
+        return name
 
     def _oid(self, target: Target) -> str:
         return str(self.fetch(f"SELECT to_regclass({PARAM})::oid::text", [self.table(target.table)])[0][0])
@@ -110,20 +143,37 @@ class PostgresDatabase(Database):
     def write(self, target: Target, batches: Iterable[Batch]) -> None:
         """Write rows with ``COPY``."""
         layout = target.layout
-        if target.disposition == "merge":
-            into, columns, constants = _STAGING, layout.varying, []
+        fixed = () if self._is_staged(target) else layout.fixed
+        columns = (*layout.varying, *fixed)
+        rows: RowBinary | RowText
+        if self._takes_binary(target):
+            how = "FORMAT binary"
+            rows = RowBinary(layout.varying, fixed)
         else:
-            into, columns = self.table(target.table), layout.all
-            constants = [_text(column) for column in layout.fixed]
-        sql = f"COPY {into} ({self.columns(columns)}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
-        text = RowText(BACKSLASHED, layout.varying, constants, booleans=_booleans)
-        with made_ahead(text.chunks(batches), depth=_CHUNKS_AHEAD) as chunks:
+            how = "FORMAT text, ENCODING 'UTF8'"
+            rows = RowText(BACKSLASHED, layout.varying, list(map(_text, fixed)), booleans=_booleans)
+        sql = f"COPY {self.sink(target)} ({self.columns(columns)}) FROM STDIN WITH ({how})"
+        with made_ahead(rows.chunks(batches), depth=_CHUNKS_AHEAD) as chunks:
             if hasattr(self.cursor, "copy"):  # psycopg 3
                 with self.cursor.copy(sql) as copy:
                     for chunk in chunks:
                         copy.write(chunk)
             else:
                 self._copy_from(sql, _Readable(chunks))
+        self._taken += self.cursor.rowcount
+
+    def _takes_binary(self, target: Target) -> bool:
+        """Tell whether all columns are of types whose binary form is known here; text fits into any type."""
+        found = self.fetch(
+            "SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+            f"WHERE a.attrelid = to_regclass({PARAM}) AND t.typnamespace = 'pg_catalog'::regnamespace",
+            [self.table(target.table)],
+        )
+        types = dict(found)
+        # Text in binary rows is always in the connection's own encoding.
+        return self.fetch("SHOW client_encoding") == [("UTF8",)] and all(
+            types.get(column.name) in _BINARY[column.kind] for column in target.layout.all
+        )
 
     def _copy_from(self, sql: str, source: _Readable) -> None:
         try:
@@ -137,22 +187,34 @@ class PostgresDatabase(Database):
     def forget(self, target: Target, numbers: Sequence[str]) -> int:
         """Remove what this load has written for these numbers."""
         number = f"{self.named(target, NUMBER)}::text = ANY({PARAM})"
-        if target.disposition == "merge":
-            return self.execute(f"DELETE FROM {_STAGING} WHERE {number}", [list(numbers)])
-        condition, values = self._of_this_load(target)
+        condition, values = ("", []) if self._is_staged(target) else self._of_this_load(target)
         where = f"{condition} AND {number}" if condition else number
-        return self.execute(f"DELETE FROM {self.table(target.table)} WHERE {where}", [*values, list(numbers)])
+        removed = self.execute(f"DELETE FROM {self.sink(target)} WHERE {where}", [*values, list(numbers)])
+        self._taken -= removed
+        return removed
 
-    def finish(self, target: Target) -> None:
-        """Merge what was staged; other loads of the table wait meanwhile, readers do not."""
-        if target.disposition != "merge":
+    def sink(self, target: Target) -> str:
+        """Return where rows are written: to a staging table where they are merged or have new columns."""
+        return _STAGING if self._is_staged(target) else super().sink(target)
+
+    def finish(self, target: Target, rows: int) -> None:
+        """
+        Bring over what was staged; other loads of the table wait meanwhile.
+
+        Readers wait where columns are added, from that statement to the commit, and else do not.
+        """
+        if self._taken != rows:  # A trigger that puts them elsewhere makes the server count fewer.
+            self.check_count(target, rows)
+        if not self._is_staged(target):
             return
         self._lock("load", self._oid(target))
         self.execute(f"ANALYZE {_STAGING}")
-        if self._has_key(target):
-            self._upsert(target)
+        there = self.describe(target.table) or {}
+        super().add_columns(target.table, (new for new in self._missing_columns if new.name not in there))
+        if target.disposition == "merge" and self._has_key(target):
+            self._upsert(target, rows)
         else:
-            merge_staged(self, target, _STAGING)
+            switch_staged(self, target, _STAGING, rows)
 
     def _has_key(self, target: Target) -> bool:
         """Tell whether a unique index covers number and task type and nothing else."""
@@ -167,8 +229,7 @@ class PostgresDatabase(Database):
         )
         return bool(found)
 
-    def _upsert(self, target: Target) -> None:
-        staged = int(self.fetch(f"SELECT COUNT(*) FROM {_STAGING}")[0][0])
+    def _upsert(self, target: Target, rows: int) -> None:
         layout = target.layout
         names = [
             self.identifier(column.name) for column in layout.all if column.role not in (NUMBER, TASK_TYPE)
@@ -182,7 +243,7 @@ class PostgresDatabase(Database):
             f"WHERE t.{checked_at} <= EXCLUDED.{checked_at}",
             [column.constant for column in layout.fixed],
         )
-        self.superseded += staged - written
+        self.superseded += rows - written
 
     def names_in(self, error: Exception) -> str:
         """Return the constraint and the column that an error is about."""
@@ -217,8 +278,9 @@ class _Readable:
         return bytes(piece)
 
 
-def _text(column: LoadColumn) -> str:
-    return column.constant.isoformat() if column.kind == "timestamp" else str(column.constant)
+def _text(column: LoadColumn) -> str | None:
+    constant: str | None = column.constant.isoformat() if column.kind == "timestamp" else column.constant
+    return constant
 
 
 def _booleans(column: LoadColumn) -> tuple[str, str]:

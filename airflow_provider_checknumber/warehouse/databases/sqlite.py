@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_checknumber.warehouse.columns import NUMBER, Batch, Family, Kind, LoadColumn
-from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target, fault_code
+from airflow_provider_checknumber.warehouse.databases.base import LOCK_TIMEOUT, Database, Target
+from airflow_provider_checknumber.warehouse.databases.drivers import fault_code
 from airflow_provider_checknumber.warehouse.databases.staging import switch_staged
 from airflow_provider_checknumber.warehouse.names import TableName, quote
 
@@ -107,7 +108,7 @@ class SqliteDatabase(Database):
         self.execute("COMMIT")
         return removed
 
-    def finish(self, target: Target) -> None:
+    def finish(self, target: Target, rows: int) -> None:
         """Lock the file, make what is missing, and bring the rows over."""
         self._lock()
         there = self.describe(target.table)
@@ -117,7 +118,7 @@ class SqliteDatabase(Database):
             known = {name.casefold() for name in there}
             missing = (column for column in self._missing_columns if column.name.casefold() not in known)
             super().add_columns(target.table, missing)
-        switch_staged(self, target, _STAGING)
+        switch_staged(self, target, _STAGING, rows)
 
     def _lock(self) -> None:
         """Start the transaction of the switch, which no other writer shares."""
