@@ -52,6 +52,12 @@ _EXTRA_FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "Hosts that results may be downloaded from, with commas between them; *.example.com for all below.",
         {"type": ["string", "null"]},
     ),
+    (
+        "dashboard_url",
+        "Dashboard URL",
+        "Where the link of a task leads; default: the service's own dashboard.",
+        {"type": ["string", "null"]},
+    ),
 )
 
 
@@ -116,6 +122,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": f"{_PACKAGE}.transfers.sql_to_checknumber",
             },
         ],
+        "extra-links": [f"{_PACKAGE}.links.checknumber.CheckNumberDashboardLink"],
         "connection-types": [
             {
                 "connection-type": connection_type,

@@ -56,9 +56,9 @@ def deferral_timed_out(next_method: str, next_kwargs: dict[str, Any] | None) -> 
     return next_method == "__fail__" and (next_kwargs or {}).get("error") in words
 
 
-async def push_xcom(ti: Any, value: str) -> None:
+async def push_xcom(ti: Any, value: str | None, *, key: str = "return_value") -> None:
     """
-    Leave ``value`` as what the task instance returned, from the triggerer of Airflow 3.3 and newer.
+    Leave ``value`` as an XCom of the task instance, from the triggerer of Airflow 3.3 and newer.
 
     The event that ends a task can carry XComs, but Airflow 3.3 stores those encoded twice, so that a task
     pulls the text with quotation marks, and it passes by the deployment's XCom backend.
@@ -66,7 +66,7 @@ async def push_xcom(ti: Any, value: str) -> None:
     from airflow.sdk.execution_time.xcom import XCom
 
     await XCom.aset(
-        key="return_value",
+        key=key,
         value=value,
         dag_id=ti.dag_id,
         task_id=ti.task_id,

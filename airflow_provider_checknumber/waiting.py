@@ -14,9 +14,11 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
 )
 
+from airflow_provider_checknumber import metrics
 from airflow_provider_checknumber.client import (
     CheckNumberPermanentError,
     CheckNumberTransientError,
+    TaskFailedError,
     TaskStatus,
 )
 from airflow_provider_checknumber.client.log import Log
@@ -31,10 +33,13 @@ from airflow_provider_checknumber.triggers.checknumber import (
 from airflow_provider_checknumber.version_compat import deferral_timed_out
 
 
-def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log: Log) -> bool:
+def ask_once(
+    hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, began: datetime | None, log: Log
+) -> bool:
     """
     Ask how the task stands, log it, and return whether it is exported.
 
+    :param began: when the wait did, None if nobody knows.
     :raises AirflowFailException: the task failed at the service, or an error is hopeless.
     """
     try:
@@ -48,10 +53,12 @@ def ask_once(hook: CheckNumberHook, checknumber_task_id: str, *, wait: Wait, log
         except CheckNumberTransientError:
             raise AirflowFailException(str(error)) from None
         log.warning("%s Waiting goes on.", error)
+        metrics.polled(hook.endpoint, None, began=began)
         return False
+    metrics.polled(hook.endpoint, task, began=began)
     log.info("%s", wait.saw(task, now=time.monotonic()))
     if task.status is TaskStatus.FAILED:
-        raise AirflowFailException(failed(checknumber_task_id))
+        raise AirflowFailException(str(TaskFailedError(checknumber_task_id)))
     return task.status is TaskStatus.EXPORTED
 
 
@@ -131,17 +138,9 @@ def read_event(event: Any, checknumber_task_id: str) -> str:
     if status == "exported":
         return message
     if status == "failed":
-        raise AirflowFailException(failed(checknumber_task_id))
+        raise AirflowFailException(str(TaskFailedError(checknumber_task_id)))
     if status == "timeout":
         raise AirflowSensorTimeout(timed_out(checknumber_task_id))
     if status == "execution_timeout":
         raise AirflowTaskTimeout(timed_out(checknumber_task_id))
     raise AirflowFailException(message)
-
-
-def failed(checknumber_task_id: str) -> str:
-    """Return the sentence for a task that the service ended as ``failed``."""
-    return (
-        f"CheckNumber task {checknumber_task_id} has failed at the service and will not be exported: clear the "
-        "submission to submit the numbers anew, or ask the service's support about this id."
-    )

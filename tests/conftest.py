@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from airflow_provider_checknumber.sandbox.demo_airflow import PrivateAirflow
+from airflow_provider_checknumber.sandbox.demo_airflow import AirflowCommandError, PrivateAirflow
 from tests.support.airflow_home import airflow_home, migrated_database
 
 _SESSION_HOME = Path(tempfile.mkdtemp(prefix="checknumber-tests-"))
@@ -34,13 +35,31 @@ def _use_session_home() -> None:
 
 _use_session_home()
 
+# What ends the tests from outside has them tidy up as Ctrl-C does: what they have started would go on.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 # An example that takes long says that the machine is busy, and nothing about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so everything that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(_SESSION_HOME, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what an Airflow that failed has said."""
+    report = yield
+    if call.excinfo is not None and isinstance(error := call.excinfo.value, AirflowCommandError):
+        report.sections.append(("The last lines of Airflow", "\n".join(error.tail)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ FOR_DAG_AUTHORS = {
     "hooks.checknumber": {"CheckNumberHook", "EkycProHook"},
     "operators.checknumber": {"CheckNumberSubmitOperator"},
     "sensors.checknumber": {"CheckNumberTaskSensor"},
+    "links.checknumber": {"CheckNumberDashboardLink"},
     "triggers.checknumber": {"CheckNumberTaskTrigger"},
     "transfers.checknumber_to_object_storage": {"CheckNumberToObjectStorageOperator"},
     "transfers.checknumber_to_sql": {"CheckNumberToSqlOperator"},

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -25,21 +25,20 @@ from airflow_provider_checknumber.client import (
     CheckNumberError,
     CheckNumberTransientError,
     Endpoint,
-    InvalidConnectionError,
     ServiceUnreachableError,
     Task,
     TaskFailedError,
     TaskNotFoundError,
     TaskStatus,
     Timing,
-    make_endpoint,
 )
 from airflow_provider_checknumber.client.channel import Channel, shared_channel
 from airflow_provider_checknumber.get_provider_info import connection_form_widgets, ui_field_behaviour
-from airflow_provider_checknumber.results import ResultTable, download_archive, open_results
+from airflow_provider_checknumber.hooks.connection_settings import Settings, read_settings
+from airflow_provider_checknumber.lineage import collect
+from airflow_provider_checknumber.results import ArchiveLimits, ResultTable, download_archive, open_results
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
     from pandas import DataFrame
 
 #: Asked for when a connection is tested: no task has this id, so the answer tells about the key alone.
@@ -53,7 +52,8 @@ class CheckNumberHook(BaseHook):
     A connection of either type works: its type decides which service is asked, unless it names a host.
     The API key is the connection's password. Extra fields: ``read_timeout`` (seconds for the answer to
     a read, default 60), ``submit_timeout`` (seconds for the answer to a submission, default 600),
-    ``result_hosts`` (hosts that results may be downloaded from, with commas between them; any by default).
+    ``result_hosts`` (hosts that results may be downloaded from, with commas between them; any by default),
+    ``dashboard_url`` (where the link of a task leads; the service's own dashboard by default).
 
     .. code-block:: python
 
@@ -62,6 +62,7 @@ class CheckNumberHook(BaseHook):
         hook.get_task(task.task_id).status
 
     :param checknumber_conn_id: the Airflow connection.
+    :param archive_limits: what a result may cost to download and to read, default: ``ArchiveLimits()``.
     """
 
     conn_name_attr = "checknumber_conn_id"
@@ -69,9 +70,16 @@ class CheckNumberHook(BaseHook):
     conn_type = "checknumber"
     hook_name = "CheckNumber"
 
-    def __init__(self, checknumber_conn_id: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        checknumber_conn_id: str | None = None,
+        *,
+        archive_limits: ArchiveLimits | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.checknumber_conn_id = checknumber_conn_id or self.default_conn_name
+        self.archive_limits = archive_limits or ArchiveLimits()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -84,35 +92,16 @@ class CheckNumberHook(BaseHook):
         return connection_form_widgets()
 
     @cached_property
-    def _settings(self) -> _Settings:
+    def _settings(self) -> Settings:
         connection = self.get_connection(self.checknumber_conn_id)
         if connection.password:
             mask_secret(connection.password)
-        return self._read_connection(connection, connection.extra_dejson)
+        return read_settings(connection, connection.extra_dejson, self.conn_type)
 
-    async def _asettings(self) -> _Settings:
+    async def _asettings(self) -> Settings:
         # Airflow masks the password itself; doing it here too would be a synchronous call in the triggerer.
         connection = await get_async_connection(self.checknumber_conn_id)
-        return self._read_connection(connection, await get_async_extra_dejson(connection))
-
-    def _read_connection(self, connection: Connection, extra: dict[str, Any]) -> _Settings:
-        try:
-            return _Settings(
-                endpoint=make_endpoint(
-                    conn_type=connection.conn_type or self.conn_type,
-                    host=connection.host,
-                    api_key=connection.password,
-                    scheme=connection.schema,
-                    port=connection.port,
-                ),
-                timing=Timing(
-                    read=_seconds(extra, "read_timeout", Timing.read),
-                    submit=_seconds(extra, "submit_timeout", Timing.submit),
-                ),
-                result_hosts=_hosts(extra, "result_hosts"),
-            )
-        except InvalidConnectionError as error:
-            raise InvalidConnectionError(f"Connection {self.checknumber_conn_id!r}: {error}") from None
+        return read_settings(connection, await get_async_extra_dejson(connection), self.conn_type)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -122,6 +111,18 @@ class CheckNumberHook(BaseHook):
         :raises InvalidConnectionError: the connection cannot be used.
         """
         return self._settings.endpoint
+
+    def get_dashboard_url(self) -> str | None:
+        """
+        Return where people see the account's tasks, None where nobody knows.
+
+        :raises InvalidConnectionError: the connection cannot be used.
+        """
+        return self._settings.dashboard_url
+
+    async def aget_dashboard_url(self) -> str | None:
+        """Return where people see the account's tasks without blocking the event loop."""
+        return (await self._asettings()).dashboard_url
 
     def get_conn(self, *, attempts: int = Timing.attempts) -> CheckNumberClient:
         """
@@ -148,12 +149,12 @@ class CheckNumberHook(BaseHook):
         async with AsyncCheckNumberClient(settings.endpoint, timing=timing) as client:
             yield client
 
-    def share_channel(self) -> AbstractAsyncContextManager[Channel]:
+    def share_channel(self) -> Channel:
         """
-        Join the waits of this connection in this event loop, which share one session and one lookup.
+        Return what the waits of this connection in this event loop share: one session and one lookup.
 
-        The channel raises :class:`InvalidConnectionError` at the first question where the connection cannot
-        be used. It asks once a question: a wait is a repetition already.
+        Each enters it as a context. It raises :class:`InvalidConnectionError` at the first question where the
+        connection cannot be used, and tries each question once: a wait is a repetition already.
         """
 
         async def look_up() -> tuple[Endpoint, Timing]:
@@ -171,6 +172,8 @@ class CheckNumberHook(BaseHook):
         :raises CheckNumberError: its ``create_accepted`` is None where the service may have taken the
             numbers all the same; submitting again may then pay twice.
         """
+        # Before it is sent: nothing may come between the answer and whoever puts it on record.
+        collect(self, self.endpoint, task_type, number_file=number_file)
         with self.get_conn() as client:
             return client.submit_task(number_file, task_type)
 
@@ -226,15 +229,16 @@ class CheckNumberHook(BaseHook):
             path,
             fresh_link=lambda: self._exported(checknumber_task_id).result_url or "",
             result_hosts=self._settings.result_hosts,
+            max_bytes=self.archive_limits.max_download_bytes,
         )
         return task
 
     @contextmanager
     def open_results(
         self, checknumber_task_id: str, *, task_type: str | None = None
-    ) -> Iterator[ResultTable]:
+    ) -> Iterator[tuple[Task, ResultTable]]:
         """
-        Download the result of an exported task to a temporary file and open its table.
+        Download the result of an exported task to a temporary file; give the task as it stands, and the table.
 
         :param checknumber_task_id: the service's id of the task.
         :param task_type: what it was submitted as; says which column holds its answers.
@@ -242,9 +246,11 @@ class CheckNumberHook(BaseHook):
         """
         with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
             archive = Path(folder) / "result"
-            self.download_results(checknumber_task_id, archive)
-            with open_results(archive, task_type=task_type) as results:
-                yield results
+            task = self.download_results(checknumber_task_id, archive)
+            with open_results(archive, task_type=task_type, limits=self.archive_limits) as results:
+                if task_type is not None:
+                    collect(self, self.endpoint, task_type)
+                yield task, results
 
     def iter_results(
         self, checknumber_task_id: str, *, task_type: str | None = None, chunk_rows: int = 65_536
@@ -259,7 +265,7 @@ class CheckNumberHook(BaseHook):
         """
         from airflow_provider_checknumber.results.frames import iter_frames
 
-        with self.open_results(checknumber_task_id, task_type=task_type) as results:
+        with self.open_results(checknumber_task_id, task_type=task_type) as (_, results):
             yield from iter_frames(results, chunk_rows=chunk_rows)
 
     def get_results_df(self, checknumber_task_id: str, *, task_type: str | None = None) -> DataFrame:
@@ -274,16 +280,13 @@ class CheckNumberHook(BaseHook):
         """
         from airflow_provider_checknumber.results.frames import read_frame
 
-        with self.open_results(checknumber_task_id, task_type=task_type) as results:
+        with self.open_results(checknumber_task_id, task_type=task_type) as (_, results):
             return read_frame(results)
 
     def _exported(self, checknumber_task_id: str) -> Task:
         task = self.get_task(checknumber_task_id)
         if task.status is TaskStatus.FAILED:
-            raise TaskFailedError(
-                f"CheckNumber task {checknumber_task_id} has failed at the service and has no result: clear the "
-                "submission to submit the numbers anew, or ask the service's support about this id."
-            )
+            raise TaskFailedError(checknumber_task_id)
         if task.status is not TaskStatus.EXPORTED or task.result_url is None:
             raise CheckNumberTransientError(
                 f"CheckNumber task {checknumber_task_id} has no result yet (it is {task.raw_status!r}): wait for "
@@ -320,6 +323,7 @@ class EkycProHook(CheckNumberHook):
     The same hook for connections of type ``ekycpro``: eKYC Pro speaks CheckNumber's protocol.
 
     :param checknumber_conn_id: the Airflow connection, ``ekycpro_default`` where none is given.
+    :param archive_limits: what a result may cost to download and to read, default: ``ArchiveLimits()``.
     """
 
     default_conn_name = "ekycpro_default"
@@ -337,36 +341,3 @@ class EkycProHook(CheckNumberHook):
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the extra fields of the connection form."""
         return super().get_connection_form_widgets()
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What a connection says."""
-
-    endpoint: Endpoint
-    timing: Timing
-    result_hosts: tuple[str, ...]
-
-
-def _seconds(extra: dict[str, Any], field: str, default: float) -> float:
-    value = extra.get(field)
-    if value in (None, ""):
-        return default
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds < 86_400:
-        raise InvalidConnectionError(
-            f"its extra field {field} is not a number of seconds between 0 and 86400."
-        )
-    return seconds
-
-
-def _hosts(extra: dict[str, Any], field: str) -> tuple[str, ...]:
-    """Read host names from a list, or from a text with commas, as the connection form gives it."""
-    value = extra.get(field) or ()
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise InvalidConnectionError(f"its extra field {field} is not a list of host names.")
-    return tuple(stripped for name in names if (stripped := name.strip()))

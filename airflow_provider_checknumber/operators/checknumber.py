@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -15,6 +14,8 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_checknumber import lineage
+from airflow_provider_checknumber.arguments import check_choice
 from airflow_provider_checknumber.billing import OnUnknown
 from airflow_provider_checknumber.client import CheckNumberPermanentError
 from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
@@ -22,6 +23,7 @@ from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.numbers import OnInvalid, prepare_numbers
 from airflow_provider_checknumber.object_storage import file_to_open
+from airflow_provider_checknumber.service_task import ServiceTask
 from airflow_provider_checknumber.submitting import Submitter, number_source
 from airflow_provider_checknumber.triggers.checknumber import left_running, timed_out
 from airflow_provider_checknumber.waiting import (
@@ -33,9 +35,10 @@ from airflow_provider_checknumber.waiting import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class CheckNumberSubmitOperator(BaseOperator):
+class CheckNumberSubmitOperator(ServiceTask, BaseOperator):
     """
     Submit a list of phone numbers to CheckNumber or eKYC Pro; return the id of the service's task.
 
@@ -75,7 +78,7 @@ class CheckNumberSubmitOperator(BaseOperator):
         of numbers from another task's XCom, which keeps them in Airflow's metadata database. (templated)
     :param task_type: the service's name of the check, e.g. ``Twitter`` or ``htx``. (templated)
     :param column: the column that holds the numbers; makes a text file a CSV file. (templated)
-    :param encoding: of a text file; default: what a byte order mark declares, else UTF-8.
+    :param encoding: of a text file; default: what a byte order mark declares, else UTF-8. (templated)
     :param default_region: two capital letters, e.g. ``TR``: lines that are not E.164 are read as written in
         that region, and have to be valid numbers of their country. (templated)
     :param on_invalid: ``fail`` (default) at lines that are no numbers, naming them by their line; ``skip`` them;
@@ -84,7 +87,7 @@ class CheckNumberSubmitOperator(BaseOperator):
     :param batch_size: most numbers in one of the service's tasks; default: all in one.
     :param min_batch_size: fewest numbers in one of them: a smaller remainder joins the batch before it.
     :param checknumber_conn_id: the Airflow connection, of either type. (templated)
-    :param max_numbers: refuse a list with more distinct numbers than this before anything is sent.
+    :param max_numbers: refuse a list with more distinct numbers than this before anything is sent. (templated)
     :param on_unknown: what to do where an earlier try may have been accepted: ``fail`` (default), or
         ``resubmit`` at the risk of paying twice.
     :param wait_for_completion: wait in this task until the service has exported the result. A retry then
@@ -101,8 +104,10 @@ class CheckNumberSubmitOperator(BaseOperator):
         "number_file",
         "checknumber_task_type",
         "column",
+        "encoding",
         "default_region",
         "rejects_file",
+        "max_numbers",
         "checknumber_conn_id",
     )
     ui_color = "#d0e4f2"
@@ -120,7 +125,7 @@ class CheckNumberSubmitOperator(BaseOperator):
         batch_size: int | None = None,
         min_batch_size: int = 1,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
-        max_numbers: int | None = None,
+        max_numbers: int | str | None = None,
         on_unknown: OnUnknown = "fail",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -130,10 +135,8 @@ class CheckNumberSubmitOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_unknown not in ("fail", "resubmit"):
-            raise ValueError(f"on_unknown is {on_unknown!r}: use 'fail' or 'resubmit'.")
-        if on_invalid not in get_args(OnInvalid):
-            raise ValueError(f"on_invalid is {on_invalid!r}: use 'fail', 'skip' or 'keep'.")
+        check_choice("on_unknown", on_unknown, OnUnknown)
+        check_choice("on_invalid", on_invalid, OnInvalid)
         if batch_size is not None and wait_for_completion:
             raise ValueError(
                 "wait_for_completion waits for one task, and batch_size makes several: map a sensor over their ids, "
@@ -157,11 +160,7 @@ class CheckNumberSubmitOperator(BaseOperator):
         self.max_poke_interval = max_poke_interval
         self.timeout = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
         self._waiting_for: str | None = None
-
-    @cached_property
-    def hook(self) -> CheckNumberHook:
-        """Return the hook of the connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
+        self._submitted: str | list[str] | None = None
 
     def execute(self, context: Context) -> str | list[str]:
         """Submit, and wait where asked to; return the service's task id, or with ``batch_size`` their list."""
@@ -169,6 +168,7 @@ class CheckNumberSubmitOperator(BaseOperator):
             submitted = self._submit(context)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
+        self._submitted = submitted
         if self.wait_for_completion and isinstance(submitted, str):
             self._wait(submitted)
         return submitted
@@ -197,20 +197,21 @@ class CheckNumberSubmitOperator(BaseOperator):
 
     def _wait(self, checknumber_task_id: str) -> None:
         self._waiting_for = checknumber_task_id
-        if self.deferrable:
-            self.defer(
-                **deferral(
-                    checknumber_task_id,
-                    checknumber_conn_id=self.checknumber_conn_id,
-                    poke_interval=self.poke_interval,
-                    max_poke_interval=self.max_poke_interval,
-                    timeout=self.timeout,
-                    execution_timeout=self.execution_timeout,
-                )
-            )
         wait = Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
         deadline = time.monotonic() + self.timeout.total_seconds()
-        while not ask_once(self.hook, checknumber_task_id, wait=wait, log=self.log):
+        began = datetime.now(UTC)
+        while not ask_once(self.hook, checknumber_task_id, wait=wait, began=began, log=self.log):
+            if self.deferrable:
+                self.defer(
+                    **deferral(
+                        checknumber_task_id,
+                        checknumber_conn_id=self.checknumber_conn_id,
+                        poke_interval=self.poke_interval,
+                        max_poke_interval=self.max_poke_interval,
+                        timeout=self.timeout,
+                        execution_timeout=self.execution_timeout,
+                    )
+                )
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AirflowSensorTimeout(timed_out(checknumber_task_id))
@@ -227,9 +228,18 @@ class CheckNumberSubmitOperator(BaseOperator):
         """Resume when the trigger has fired; return the service's task id."""
         # From the event, as `airflow dags test` loses the arguments that were given on deferring.
         checknumber_task_id = str(event.get("checknumber_task_id")) if isinstance(event, dict) else ""
-        self._waiting_for = checknumber_task_id
+        self._waiting_for = self._submitted = checknumber_task_id
         self.log.info("%s", read_event(event, checknumber_task_id))
         return checknumber_task_id
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage which list was checked, and as which of the service's tasks."""
+        return lineage.operator_lineage(
+            endpoint=self.hook.endpoint,
+            checknumber_task_ids=self._submitted,
+            inputs=lineage.number_list(self.number_file),
+            outputs=[lineage.check(self.hook.endpoint, self.checknumber_task_type)],
+        )
 
     def on_kill(self) -> None:
         """Say what becomes of the service's task, which cannot be cancelled."""

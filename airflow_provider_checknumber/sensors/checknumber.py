@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from airflow.triggers.base import StartTriggerArgs
 from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
 from airflow_provider_checknumber.client.waiting import Wait
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
+from airflow_provider_checknumber.service_task import ServiceTask
 from airflow_provider_checknumber.triggers.checknumber import (
     CheckNumberTaskTrigger,
     airflows_timeout,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_checknumber.version_compat import OperatorPartial
 
 
-class CheckNumberTaskSensor(BaseSensorOperator):
+class CheckNumberTaskSensor(ServiceTask, BaseSensorOperator):
     """
     Wait until a task of CheckNumber or eKYC Pro is exported; return its id.
 
@@ -101,9 +103,12 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         self.checknumber_task_id = checknumber_task_id
         self.checknumber_conn_id = checknumber_conn_id
         self.max_poke_interval = _seconds(max_poke_interval)
-        self.deferrable = deferrable or start_from_trigger or end_from_trigger
-        self.start_from_trigger = start_from_trigger and _without_worker(self.task_id)
-        self.end_from_trigger = end_from_trigger and _without_worker(self.task_id)
+        without_worker = start_from_trigger or end_from_trigger
+        self.deferrable = deferrable or without_worker
+        if without_worker and _needs_worker(self.task_id):
+            start_from_trigger = end_from_trigger = False
+        self.start_from_trigger = start_from_trigger
+        self.end_from_trigger = end_from_trigger
         # The triggerer renders text; what an upstream's output is mapped to, a worker has to compute.
         if self.start_from_trigger and _is_text(checknumber_task_id):
             self.start_trigger_args = _start_trigger_args(vars(self))
@@ -114,26 +119,30 @@ class CheckNumberTaskSensor(BaseSensorOperator):
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Return a partial sensor to ``expand()``; it starts in the triggerer as one that is not mapped does."""
         built: OperatorPartial = super().partial(**kwargs)
-        if built.kwargs.get("start_from_trigger"):
-            if _without_worker(built.kwargs["task_id"]):
-                built.kwargs["start_trigger_args"] = _start_trigger_args(built.kwargs)
-            else:
-                built.kwargs.update(start_from_trigger=False, deferrable=True)
+        start, end = (built.kwargs.get(name) for name in ("start_from_trigger", "end_from_trigger"))
+        if (start or end) and _needs_worker(built.kwargs["task_id"]):
+            built.kwargs.update(start_from_trigger=False, end_from_trigger=False, deferrable=True)
+        elif start:
+            built.kwargs["start_trigger_args"] = _start_trigger_args(built.kwargs)
         return built
-
-    @cached_property
-    def hook(self) -> CheckNumberHook:
-        """Return the hook of the connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
 
     @cached_property
     def _wait(self) -> Wait:
         return Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
 
+    @cached_property
+    def _began(self) -> datetime:
+        return datetime.now(UTC)
+
     def execute(self, context: Context) -> Any:
         """Wait; return the service's task id."""
         if not self.deferrable:
             return super().execute(context)
+        # A trigger that fires at once can be faster than the executor's word that the task has been deferred;
+        # Airflow then takes it for one that was killed.
+        with self._skipping():
+            if self._is_exported_already(context):
+                return self.checknumber_task_id
         self.defer(
             **deferral(
                 self.checknumber_task_id,
@@ -150,7 +159,9 @@ class CheckNumberTaskSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once."""
-        done = ask_once(self.hook, self.checknumber_task_id, wait=self._wait, log=self.log)
+        # Airflow keeps the start of a task that it reschedules.
+        began = getattr(context.get("ti"), "start_date", None) or self._began
+        done = ask_once(self.hook, self.checknumber_task_id, wait=self._wait, began=began, log=self.log)
         return PokeReturnValue(done, self.checknumber_task_id)
 
     def _get_next_poke_interval(
@@ -167,7 +178,7 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         Airflow's own sensors do not: theirs skips with ``soft_fail`` after every error, with
         ``never_fail`` after a timeout too, and before Airflow 3 retries after a timeout.
         """
-        try:
+        with self._skipping():
             raise_if_deferral_timed_out(
                 next_method,
                 next_kwargs,
@@ -175,6 +186,12 @@ class CheckNumberTaskSensor(BaseSensorOperator):
                 execution_timeout=self.execution_timeout,
             )
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+
+    @contextmanager
+    def _skipping(self) -> Iterator[None]:
+        """Skip where an error is to skip, as the error of a question does in a worker."""
+        try:
+            yield
         except AirflowSkipException:
             raise
         except Exception as error:
@@ -183,6 +200,19 @@ class CheckNumberTaskSensor(BaseSensorOperator):
             if (self.soft_fail and (hopeless or timed_out)) or (self.never_fail and not timed_out):
                 raise AirflowSkipException(str(error)) from error
             raise
+
+    def _is_exported_already(self, context: Context) -> bool:
+        try:
+            return self.poke(context).is_done
+        except AirflowFailException:
+            raise
+        except Exception:
+            if not self.silent_fail:
+                raise
+            self.log.exception(
+                "Asking for CheckNumber task %s failed. Waiting goes on.", self.checknumber_task_id
+            )
+            return False
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Resume when the trigger has fired; return the service's task id."""
@@ -199,15 +229,15 @@ class CheckNumberTaskSensor(BaseSensorOperator):
         self.log.info("%s", left_running(self.checknumber_task_id))
 
 
-def _without_worker(task_id: str) -> bool:
-    """Return whether this Airflow starts and ends sensors in the triggerer; warn where it does not."""
+def _needs_worker(task_id: str) -> bool:
+    """Return whether this Airflow cannot start and end sensors in the triggerer; warn if so."""
     if not STARTS_FROM_TRIGGER:
         warnings.warn(
             f"start_from_trigger and end_from_trigger need Airflow 3.3 or newer: a worker starts and ends the "
             f"sensor {task_id!r}, which defers in between.",
             stacklevel=3,
         )
-    return STARTS_FROM_TRIGGER
+    return not STARTS_FROM_TRIGGER
 
 
 def _is_text(argument: Any) -> bool:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
+from airflow_provider_checknumber import lineage, metrics
+from airflow_provider_checknumber.arguments import check_choice
 from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.object_storage import Location, bucket_and_key, locate, put_file
 from airflow_provider_checknumber.result_files import FileFormat, write_file
-from airflow_provider_checknumber.results import OnBadRow, ResultTable, open_results
+from airflow_provider_checknumber.results import ArchiveLimits, OnBadRow, ResultTable
+from airflow_provider_checknumber.service_task import ServiceTask
 from airflow_provider_checknumber.warehouse import Check, ShortfallError
 from airflow_provider_checknumber.warehouse.columns import Layout
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class CheckNumberToObjectStorageOperator(BaseOperator):
+class CheckNumberToObjectStorageOperator(ServiceTask, BaseOperator):
     """
     Write the result of a CheckNumber or eKYC Pro task to object storage; return where it is and what is in it.
 
@@ -55,9 +59,10 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
     ``checknumber_task_id`` and ``checked_at`` (when the service took the list, UTC). They are all in the
     file, none in names like ``task_type=Twitter``, because ``COPY`` reads files and not their names.
 
-    Returned, and each an XCom of its own, for the operators that take it from there: ``uri``, ``bucket``,
-    ``key``, ``bytes``, ``rows``, ``not_determined``, ``malformed`` (skipped), and the service's own ``total``,
-    ``success`` and ``failure``. A number that the archive holds twice is in the file twice.
+    Returned, and each an XCom of its own, for the operators that take it from there: ``uri``, ``bucket`` (not
+    for a path on the worker), ``key``, ``bytes``, ``rows``, ``not_determined``, ``malformed`` (skipped), and
+    the service's own ``total``, ``success`` and ``failure``. A number that the archive holds twice is in the
+    file twice.
 
     :param checknumber_task_id: the service's id of the task, which must be exported. (templated)
     :param task_type: what the task was submitted as, e.g. ``Twitter``. (templated)
@@ -70,6 +75,7 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
     :param on_bad_row: ``fail`` (default) at a row that does not fit the result's table, naming its line, or
         ``skip`` and count it.
     :param allow_shortfall: write even if the archive answers fewer numbers than the service says it identified.
+    :param archive_limits: what the result may cost to download and to read, default: ``results.ArchiveLimits()``.
     :param checknumber_conn_id: the Airflow connection of the service, of either type. (templated)
     """
 
@@ -82,6 +88,7 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
         "columns",
         "checknumber_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"columns": "json"}
     ui_color = "#d0f4de"
 
     def __init__(
@@ -94,12 +101,12 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
         columns: Mapping[str, str] | None = None,
         on_bad_row: OnBadRow = "fail",
         allow_shortfall: bool = False,
+        archive_limits: ArchiveLimits | None = None,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"multiple_outputs": True, **kwargs})
-        if on_bad_row not in get_args(OnBadRow):
-            raise ValueError(f"on_bad_row is {on_bad_row!r}: use 'fail' or 'skip'.")
+        check_choice("on_bad_row", on_bad_row, OnBadRow)
         self.checknumber_task_id = checknumber_task_id
         self.checknumber_task_type = task_type
         self.path = path
@@ -107,28 +114,54 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
         self.columns = columns
         self.on_bad_row = on_bad_row
         self.allow_shortfall = allow_shortfall
+        self.archive_limits = archive_limits
         self.checknumber_conn_id = checknumber_conn_id
+        self._exported: dict[str, Any] | None = None
 
     @cached_property
     def hook(self) -> CheckNumberHook:
         """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
+        return CheckNumberHook(self.checknumber_conn_id, archive_limits=self.archive_limits)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch the result and write it; return where it is and the counts."""
-        if self.file_format not in get_args(FileFormat):
-            raise ValueError(f"file_format is {self.file_format!r}: use 'parquet', 'csv' or 'jsonl'.")
+        check_choice("file_format", self.file_format, FileFormat)
+        began = time.monotonic()
         try:
             target = self._target()
             with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
-                archive, file = Path(folder) / "result", Path(folder) / "file"
-                task = self.hook.download_results(self.checknumber_task_id, archive)
-                with open_results(archive, task_type=self.checknumber_task_type) as results:
+                file = Path(folder) / "file"
+                with self.hook.open_results(
+                    self.checknumber_task_id, task_type=self.checknumber_task_type
+                ) as (task, results):
                     self._write(file, task, results)
                 put_file(file, target)
-                return self._tell(task, results, target, file.stat().st_size)
+                told = self._tell(task, results, target, file.stat().st_size)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
+        metrics.written(
+            self.hook.endpoint,
+            self.checknumber_task_type,
+            what="export",
+            rows=told["rows"],
+            seconds=time.monotonic() - began,
+        )
+        self._exported = told
+        which = {"checknumber_task_id": self.checknumber_task_id, "task_type": self.checknumber_task_type}
+        self.tell_outlets(context, {**which, **told})
+        return told
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage which check was written to which file, with the number of rows."""
+        told = self._exported
+        return lineage.operator_lineage(
+            endpoint=self.hook.endpoint,
+            checknumber_task_ids=self.checknumber_task_id,
+            inputs=[lineage.check(self.hook.endpoint, self.checknumber_task_type)],
+            outputs=[lineage.written_file(told["uri"], rows=told["rows"], size=told["bytes"])]
+            if told
+            else [],
+        )
 
     def _target(self) -> Location:
         name = f"{_file_name(self.checknumber_task_id)}.{self.file_format}"
@@ -138,8 +171,7 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
         check = Check(
             task_type=self.checknumber_task_type,
             checknumber_task_id=task.task_id,
-            # Not updated_at: that may change after the export, and a second run would write other rows.
-            checked_at=task.created_at or task.updated_at or datetime.now(UTC),
+            checked_at=task.taken_at,
         )
         write_file(
             file,
@@ -172,7 +204,9 @@ class CheckNumberToObjectStorageOperator(BaseOperator):
             size,
             ", ".join(f"{name} {count}" for name, count in counts.items()),
         )
-        return {"uri": str(target), "bucket": bucket, "key": key, "bytes": size, **counts}
+        where = {"uri": str(target), "key": key, "bytes": size}
+        # A key of its own, as Airflow 3.0 takes no XCom that is None.
+        return {**where, **({} if bucket is None else {"bucket": bucket}), **counts}
 
 
 def _file_name(text: str) -> str:

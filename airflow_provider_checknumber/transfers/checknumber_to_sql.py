@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
+from airflow_provider_checknumber import lineage, metrics
+from airflow_provider_checknumber.arguments import check_choice
 from airflow_provider_checknumber.client import CheckNumberPermanentError, Task
 from airflow_provider_checknumber.database_hooks import database_hook
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
-from airflow_provider_checknumber.results import OnBadRow, ResultTable, open_results
+from airflow_provider_checknumber.results import ArchiveLimits, OnBadRow, ResultTable
+from airflow_provider_checknumber.service_task import ServiceTask
 from airflow_provider_checknumber.warehouse import (
     Check,
     LoadReport,
@@ -27,6 +28,7 @@ from airflow_provider_checknumber.warehouse import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 #: The task types whose answers stand in a column of another spelling (the services' own pages).
 _TASK_TYPES = {"twitter": "Twitter"}
@@ -34,7 +36,7 @@ _TASK_TYPES = {"twitter": "Twitter"}
 _BATCH_ROWS = 8_192
 
 
-class CheckNumberToSqlOperator(BaseOperator):
+class CheckNumberToSqlOperator(ServiceTask, BaseOperator):
     """
     Load the result of a CheckNumber or eKYC Pro task into a table; return what became of its rows.
 
@@ -70,7 +72,8 @@ class CheckNumberToSqlOperator(BaseOperator):
         ``replace`` exchanges all rows of the table at once. (templated)
     :param create_table: make the table if there is none, with a key over number and task type for ``merge``.
     :param task_type: what the task was submitted as, for the column ``task_type``. Where it is not given,
-        the name of the result's only yes/no column is taken, e.g. ``twitter``. (templated)
+        the name of the result's only yes/no column is taken, e.g. ``twitter``; where that tells nothing
+        (``activated``), the column is NULL, and ``merge`` fails. (templated)
     :param columns: result column to table column, e.g. ``{"twitter": "has_twitter"}``. Result columns that
         it does not name are left out, except the number. (templated)
     :param on_new_column: what to do about a column that the table lacks: ``fail`` (default), ``ignore`` it, or
@@ -78,6 +81,7 @@ class CheckNumberToSqlOperator(BaseOperator):
     :param on_bad_row: ``fail`` (default) at a row that does not fit the result's table, naming its line, or
         ``skip`` and count it.
     :param allow_shortfall: load even if the archive answers fewer numbers than the service says it identified.
+    :param archive_limits: what the result may cost to download and to read, default: ``results.ArchiveLimits()``.
     :param hook_params: arguments of the database's hook, e.g. ``{"local_infile": True}`` for MySQL, which then
         loads with ``LOAD DATA LOCAL INFILE``.
     :param checknumber_conn_id: the Airflow connection of the service, of either type. (templated)
@@ -93,6 +97,7 @@ class CheckNumberToSqlOperator(BaseOperator):
         "columns",
         "checknumber_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"columns": "json"}
     ui_color = "#d0f4de"
 
     def __init__(
@@ -108,13 +113,14 @@ class CheckNumberToSqlOperator(BaseOperator):
         on_new_column: OnNewColumn = "fail",
         on_bad_row: OnBadRow = "fail",
         allow_shortfall: bool = False,
+        archive_limits: ArchiveLimits | None = None,
         hook_params: Mapping[str, Any] | None = None,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_choice("on_new_column", on_new_column, OnNewColumn)
-        _check_choice("on_bad_row", on_bad_row, OnBadRow)
+        check_choice("on_new_column", on_new_column, OnNewColumn)
+        check_choice("on_bad_row", on_bad_row, OnBadRow)
         self.checknumber_task_id = checknumber_task_id
         self.sql_conn_id = sql_conn_id
         self.table = table
@@ -125,34 +131,58 @@ class CheckNumberToSqlOperator(BaseOperator):
         self.on_new_column = on_new_column
         self.on_bad_row = on_bad_row
         self.allow_shortfall = allow_shortfall
+        self.archive_limits = archive_limits
         self.hook_params = hook_params
         self.checknumber_conn_id = checknumber_conn_id
+        self._loaded: tuple[str | None, int] | None = None
 
     @cached_property
     def hook(self) -> CheckNumberHook:
         """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
+        return CheckNumberHook(self.checknumber_conn_id, archive_limits=self.archive_limits)
 
     def execute(self, context: Context) -> dict[str, int | None]:
         """Fetch the result and load it; return the counts."""
-        _check_choice("write_disposition", self.write_disposition, WriteDisposition)
+        check_choice("write_disposition", self.write_disposition, WriteDisposition)
+        began = time.monotonic()
         try:
             sql_hook = database_hook(self.sql_conn_id, self.hook_params)
-            with tempfile.TemporaryDirectory(prefix="checknumber-") as folder:
-                archive = Path(folder) / "result"
-                task = self.hook.download_results(self.checknumber_task_id, archive)
-                with open_results(archive, task_type=self.checknumber_task_type) as results:
-                    report = self._load(sql_hook, task, results)
-                    return self._tell(task, results, report)
+            with self.hook.open_results(self.checknumber_task_id, task_type=self.checknumber_task_type) as (
+                task,
+                results,
+            ):
+                task_type = self.checknumber_task_type or self._type_by_answers(results)
+                report = self._load(sql_hook, task, results, task_type)
+                counts = self._tell(task, results, report)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
+        seconds = time.monotonic() - began
+        metrics.written(
+            self.hook.endpoint, task_type or "unknown", what="load", rows=report.loaded, seconds=seconds
+        )
+        self._loaded = task_type, report.loaded
+        which = {"checknumber_task_id": self.checknumber_task_id, "task_type": task_type}
+        self.tell_outlets(context, {**which, **counts})
+        return counts
 
-    def _load(self, sql_hook: DbApiHook, task: Task, results: ResultTable) -> LoadReport:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage which check was loaded into which table, with its columns and the number of rows."""
+        task_type, rows = self._loaded or (self.checknumber_task_type, None)
+        sql_hook = database_hook(self.sql_conn_id, self.hook_params)
+        return lineage.operator_lineage(
+            endpoint=self.hook.endpoint,
+            checknumber_task_ids=self.checknumber_task_id,
+            inputs=[lineage.check(self.hook.endpoint, task_type)] if task_type else [],
+            outputs=[lineage.written_table(sql_hook, self.table, rows=rows)],
+        )
+
+    def _load(
+        self, sql_hook: DbApiHook, task: Task, results: ResultTable, task_type: str | None
+    ) -> LoadReport:
         check = Check(
-            task_type=self.checknumber_task_type or _type_by_answers(results),
+            task_type=task_type,
             checknumber_task_id=task.task_id,
-            # Not updated_at: that may change after the export, and a second load would write other rows.
-            checked_at=task.created_at or task.updated_at or datetime.now(UTC),
+            checked_at=task.taken_at,
         )
         return load(
             sql_hook,
@@ -167,6 +197,24 @@ class CheckNumberToSqlOperator(BaseOperator):
             expected_rows=task.success,
             allow_shortfall=self.allow_shortfall,
         )
+
+    def _type_by_answers(self, results: ResultTable) -> str | None:
+        """Return the task type that the result's only column of answers is named after, None where it tells none."""
+        answers = [column.name for column in results.columns if column.kind == "boolean"]
+        # Many products call their answers ``activated``, so that name tells nothing.
+        if len(answers) == 1 and answers[0] != "activated":
+            return _TASK_TYPES.get(answers[0], answers[0])
+        advice = "give task_type as the task was submitted, e.g. task_type='ws'."
+        if self.write_disposition == "merge":
+            raise TableError(
+                "The result does not tell what was checked, and 'merge' keeps one row a number and task type: "
+                + advice
+            )
+        self.log.warning(
+            "The result does not tell what was checked, so the column task_type is NULL on its rows: %s",
+            advice,
+        )
+        return None
 
     def _tell(self, task: Task, results: ResultTable, report: LoadReport) -> dict[str, int | None]:
         counts: dict[str, int | None] = {
@@ -188,20 +236,3 @@ class CheckNumberToSqlOperator(BaseOperator):
             ", ".join(f"{name} {count}" for name, count in counts.items()),
         )
         return counts
-
-
-def _type_by_answers(results: ResultTable) -> str:
-    """Return the task type that the result's only column of answers is named after."""
-    answers = [column.name for column in results.columns if column.kind == "boolean"]
-    # Many products call their answers ``activated``, so that name tells nothing.
-    if len(answers) == 1 and answers[0] != "activated":
-        return _TASK_TYPES.get(answers[0], answers[0])
-    raise TableError(
-        "The result does not tell what was checked, which the column task_type needs: "
-        "give task_type as the task was submitted, e.g. task_type='ws'."
-    )
-
-
-def _check_choice(name: str, value: str, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise ValueError(f"{name} is {value!r}: use {' or '.join(map(repr, get_args(choices)))}.")

@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
 
+from airflow_provider_checknumber import lineage, metrics
+from airflow_provider_checknumber.arguments import check_choice
 from airflow_provider_checknumber.billing import OnUnknown
 from airflow_provider_checknumber.client import CheckNumberPermanentError
 from airflow_provider_checknumber.database_hooks import database_hook
@@ -27,14 +28,16 @@ from airflow_provider_checknumber.numbers import (
     prepare_numbers,
 )
 from airflow_provider_checknumber.object_storage import file_to_open
+from airflow_provider_checknumber.service_task import ServiceTask
 from airflow_provider_checknumber.submitting import Submitter
 from airflow_provider_checknumber.warehouse import answered_since, open_query
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class SqlToCheckNumberOperator(BaseOperator):
+class SqlToCheckNumberOperator(ServiceTask, BaseOperator):
     """
     Submit the phone numbers that a query yields to CheckNumber or eKYC Pro; return the id of the service's task.
 
@@ -69,9 +72,13 @@ class SqlToCheckNumberOperator(BaseOperator):
     and clear the task. Where nobody can know whether the service took the numbers, the task fails without a
     retry, and its message says how to go on.
 
-    XCom ``counts``, pushed by the try that ran the query: ``numbers`` submitted, ``duplicates`` and ``invalid``
-    left out, and ``already_answered``, the numbers that were saved. A list larger than the service takes at once is
-    split by mapping: ``.partial(sql="… WHERE MOD(id, 4) = %s", …).expand(parameters=[[0], [1], [2], [3]])``.
+    XCom ``counts``, kept with the record for later tries: ``numbers`` submitted, ``duplicates`` and ``invalid``
+    left out, and ``already_answered``, the numbers that were saved.
+
+    There is no ``batch_size``: a retry may find other rows, would deal them out to other batches, and pay for some
+    a second time. A list larger than the service takes at once is split by mapping,
+    ``.partial(sql="… WHERE MOD(id, 4) = %s", …).expand(parameters=[[0], [1], [2], [3]])``, or written to a file
+    for ``CheckNumberSubmitOperator(number_file=…, batch_size=…)``.
 
     :param sql: one ``SELECT``, or the path of a ``.sql`` file with one. (templated)
     :param sql_conn_id: the Airflow connection of the database, any with a ``DbApiHook``. (templated)
@@ -87,7 +94,7 @@ class SqlToCheckNumberOperator(BaseOperator):
     :param results_conn_id: the connection of the results table, default: that of the query. (templated)
     :param results_columns: what the columns ``number``, ``task_type`` and ``checked_at`` are called there, where
         ``columns`` has renamed them in the load. (templated)
-    :param max_numbers: refuse to submit more distinct numbers than this before anything is sent.
+    :param max_numbers: refuse to submit more distinct numbers than this before anything is sent. (templated)
     :param on_unknown: what to do where an earlier try may have been accepted: ``fail`` (default), or
         ``resubmit`` at the risk of paying twice.
     :param hook_params: arguments of the hook of ``sql_conn_id``.
@@ -105,10 +112,15 @@ class SqlToCheckNumberOperator(BaseOperator):
         "results_table",
         "results_conn_id",
         "results_columns",
+        "max_numbers",
         "checknumber_conn_id",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "sql": "sql",
+        "parameters": "json",
+        "results_columns": "json",
+    }
     ui_color = "#d0e4f2"
 
     def __init__(
@@ -125,17 +137,15 @@ class SqlToCheckNumberOperator(BaseOperator):
         skip_checked_within: timedelta | None = None,
         results_conn_id: str | None = None,
         results_columns: Mapping[str, str] | None = None,
-        max_numbers: int | None = None,
+        max_numbers: int | str | None = None,
         on_unknown: OnUnknown = "fail",
         hook_params: Mapping[str, Any] | None = None,
         checknumber_conn_id: str = CheckNumberHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_unknown not in get_args(OnUnknown):
-            raise ValueError(f"on_unknown is {on_unknown!r}: use 'fail' or 'resubmit'.")
-        if on_invalid not in get_args(OnInvalid):
-            raise ValueError(f"on_invalid is {on_invalid!r}: use 'fail', 'skip' or 'keep'.")
+        check_choice("on_unknown", on_unknown, OnUnknown)
+        check_choice("on_invalid", on_invalid, OnInvalid)
         if (results_table is None) != (skip_checked_within is None):
             raise ValueError(
                 "results_table and skip_checked_within say together what is left out: give both."
@@ -155,11 +165,7 @@ class SqlToCheckNumberOperator(BaseOperator):
         self.on_unknown = on_unknown
         self.hook_params = hook_params
         self.checknumber_conn_id = checknumber_conn_id
-
-    @cached_property
-    def hook(self) -> CheckNumberHook:
-        """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
+        self._submitted: str | None = None
 
     def execute(self, context: Context) -> str:
         """Run the query and submit what it yields, unless that was done before; return the service's task id."""
@@ -172,9 +178,19 @@ class SqlToCheckNumberOperator(BaseOperator):
             log=self.log,
         )
         try:
-            return submitter.recall(self._known_as()) or self._submit(submitter)
+            self._submitted = submitter.recall(self._known_as()) or self._submit(submitter)
         except CheckNumberPermanentError as error:
             raise AirflowFailException(str(error)) from None
+        return self._submitted
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage which tables were read, and as which of the service's tasks they were checked."""
+        return lineage.operator_lineage(
+            endpoint=self.hook.endpoint,
+            checknumber_task_ids=self._submitted,
+            inputs=lineage.query(database_hook(self.sql_conn_id, self.hook_params), self.sql),
+            outputs=[lineage.check(self.hook.endpoint, self.checknumber_task_type)],
+        )
 
     def _known_as(self) -> str:
         """
@@ -200,10 +216,13 @@ class SqlToCheckNumberOperator(BaseOperator):
             prepared = self._prepare(stack)
             numbers = self._without_answered(prepared, folder)
             saved = prepared.count - numbers.count
-            submitter.tell(prepared, numbers=numbers.count, already_answered=saved)
+            counts = submitter.tell(prepared, numbers=numbers.count, already_answered=saved)
+            if numbers.count:
+                submitted = submitter.submit(numbers, known_as=self._known_as(), counts=counts)
+            metrics.saved(self.hook.endpoint, self.checknumber_task_type, saved)
             if not numbers.count:
                 raise AirflowSkipException("Every number is answered already: there is nothing to submit.")
-            return submitter.submit(numbers, known_as=self._known_as())
+            return submitted
 
     def _prepare(self, stack: ExitStack) -> PreparedNumbers:
         """Run the query; its numbers stay as long as the stack, its connection does not."""

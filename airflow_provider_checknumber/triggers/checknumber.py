@@ -1,22 +1,20 @@
-"""Waits in the triggerer until a task is exported. Not for: reading its result (``transfers``)."""
+"""
+Waits in the triggerer until a task is exported. Not for: reading its result (``transfers``).
+
+Airflow imports this module on the event loop that all triggers share, so it imports nothing that takes
+long; what asks the service does (``asking``), and is loaded in a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_checknumber.client import CheckNumberError, CheckNumberTransientError, Task, TaskStatus
-from airflow_provider_checknumber.client.channel import Channel
-from airflow_provider_checknumber.client.polling import MAX_POKE_INTERVAL, POKE_INTERVAL
-from airflow_provider_checknumber.client.waiting import Wait
-from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook
 from airflow_provider_checknumber.triggers.mapped import (
     UnresolvableError,
     mapped_argument,
@@ -32,8 +30,7 @@ if TYPE_CHECKING:
 #: later, is for the case that no triggerer is alive.
 GRACE = timedelta(minutes=2)
 
-#: Seconds that the answer to the last question, asked at the deadline, may take.
-_LAST_ANSWER = 10.0
+_ASKING = "airflow_provider_checknumber.triggers.asking"
 
 
 class CheckNumberTaskTrigger(BaseTrigger):
@@ -47,8 +44,8 @@ class CheckNumberTaskTrigger(BaseTrigger):
 
     :param checknumber_task_id: the service's id of the task. (templated with ``start_from_trigger``)
     :param checknumber_conn_id: the Airflow connection. (templated with ``start_from_trigger``)
-    :param poke_interval: shortest time between two questions, in seconds.
-    :param max_poke_interval: longest time between two questions, in seconds.
+    :param poke_interval: shortest time between two questions, in seconds, 3 by default.
+    :param max_poke_interval: longest time between two questions, in seconds, an hour by default.
     :param started_at: when the wait began, which a restart does not change. If None, when the triggerer was
         given the task to start.
     :param timeout: seconds after which to give up for good, as the sensor's ``timeout`` does. Never, if None.
@@ -63,9 +60,10 @@ class CheckNumberTaskTrigger(BaseTrigger):
         self,
         *,
         checknumber_task_id: str,
-        checknumber_conn_id: str = CheckNumberHook.default_conn_name,
-        poke_interval: float = POKE_INTERVAL,
-        max_poke_interval: float = MAX_POKE_INTERVAL,
+        # The defaults of hook and polling, written out: importing those takes long.
+        checknumber_conn_id: str = "checknumber_default",
+        poke_interval: float = 3.0,
+        max_poke_interval: float = 3_600.0,
         started_at: datetime | None = None,
         timeout: float | None = None,
         execution_timeout: float | None = None,
@@ -122,14 +120,11 @@ class CheckNumberTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire exactly one event."""
         if self._unresolved is not None:
-            event = self._event("unresolved", self._unresolved)
+            event = self.event("unresolved", self._unresolved)
         else:
-            try:
-                async with CheckNumberHook(self.checknumber_conn_id).share_channel() as channel:
-                    event = await self._wait(channel)
-            except (CheckNumberError, AirflowNotFoundException) as error:
-                event = self._event("error", str(error))
-        if self.end_from_trigger and event["status"] == TaskStatus.EXPORTED:
+            asking = await asyncio.to_thread(import_module, _ASKING)
+            event = await asking.ask_until_over(self)
+        if self.end_from_trigger and event["status"] == "exported":
             self.log.info("%s", event["message"])
             yield TaskSuccessEvent(xcoms=await self._push_xcom())
         else:
@@ -139,51 +134,14 @@ class CheckNumberTaskTrigger(BaseTrigger):
         """Say what becomes of the service's task when a user ends the waiting one."""
         self.log.info(left_running(self.checknumber_task_id))
 
-    async def _wait(self, channel: Channel) -> dict[str, Any]:
-        wait = Wait(poke_interval=self.poke_interval, max_poke_interval=self.max_poke_interval)
-        deadline, status = self._deadline()
-        last: Task | None = None
-        pause = channel.spread(self.poke_interval)
-        while True:
-            await asyncio.sleep(min(pause, max(_seconds_until(deadline), 0.0)))
-            pause = channel.hold()
-            if not pause:
-                # A service that never answers must not hold the wait beyond its end.
-                task = await self._ask(channel, wait, patience=max(_seconds_until(deadline), _LAST_ANSWER))
-                if task is not None:
-                    last, said = task, wait.saw(task, now=time.monotonic())
-                    if task.status.is_terminal:
-                        return self._event(task.status.value, said, task)
-                    self.log.info("%s", said)
-                pause = wait.pause()
-            if _seconds_until(deadline) <= 0:
-                return self._event(status, timed_out(self.checknumber_task_id), last)
+    def began(self) -> datetime:
+        """Return when the wait began, which a restart of the triggerer does not change."""
+        return self.started_at or self._handed_over_at()
 
-    async def _ask(self, channel: Channel, wait: Wait, *, patience: float) -> Task | None:
-        """Ask how the task stands; None where a fault is to be waited out."""
-        try:
-            async with asyncio.timeout(patience if math.isfinite(patience) else None):
-                return await channel.get_task(self.checknumber_task_id)
-        except CheckNumberTransientError as error:
-            wait.missed(error, now=time.monotonic())
-            self.log.warning("%s Waiting goes on.", error)
-        except (CheckNumberError, AirflowNotFoundException):
-            raise
-        except TimeoutError:
-            self.log.warning("The service has not answered before the wait's end.")
-        except Exception:
-            if not self.silent_fail:
-                raise
-            self.log.exception(
-                "Asking for CheckNumber task %s failed. Waiting goes on.", self.checknumber_task_id
-            )
-        return None
-
-    def _deadline(self) -> tuple[datetime | None, str]:
-        """Return the deadline that comes first and the status of the event that tells it."""
-        started_at = self.started_at or self._handed_over_at()
+    def deadline(self, began: datetime) -> tuple[datetime | None, str]:
+        """Return when to give up, None if never, and the status of the event that then tells it."""
         deadlines = [
-            (started_at + timedelta(seconds=seconds), status)
+            (began + timedelta(seconds=seconds), status)
             for seconds, status in (
                 (self.execution_timeout, "execution_timeout"),
                 (self.timeout, "timeout"),
@@ -213,11 +171,14 @@ class CheckNumberTaskTrigger(BaseTrigger):
         await push_xcom(self.task_instance, self.checknumber_task_id)
         return None
 
-    def _event(self, status: str, message: str, task: Task | None = None) -> dict[str, Any]:
-        event = {"status": status, "checknumber_task_id": self.checknumber_task_id, "message": message}
-        if task is None:
-            return event
-        return {**event, "total": task.total, "success": task.success, "failure": task.failure}
+    def event(self, status: str, message: str, **counts: int) -> dict[str, Any]:
+        """Return what to fire."""
+        return {
+            "status": status,
+            "checknumber_task_id": self.checknumber_task_id,
+            "message": message,
+            **counts,
+        }
 
 
 def airflows_timeout(timeout: timedelta, execution_timeout: float | None) -> timedelta:
@@ -226,10 +187,6 @@ def airflows_timeout(timeout: timedelta, execution_timeout: float | None) -> tim
     if execution_timeout is not None:
         first = min(first, execution_timeout)
     return timedelta(seconds=first) + GRACE
-
-
-def _seconds_until(moment: datetime | None) -> float:
-    return math.inf if moment is None else (moment - datetime.now(UTC)).total_seconds()
 
 
 def timed_out(checknumber_task_id: str) -> str:

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.faults.deployment import REPOSITORY
+from tests.support.deployment import REPOSITORY
 
-#: FastAPI that goes with a version that allows newer ones too, which refuse its models.
-_FASTAPI = {"3.2": ["fastapi<0.137"]}
+#: For the versions of Airflow that do not work with everything that they allow.
+_CONSTRAINTS = REPOSITORY / "tests" / "constraints"
 
 
 def installed_airflow() -> str:
@@ -31,6 +31,8 @@ def python_with_airflow(version: str, folder: Path) -> str:
         return sys.executable
     python = str(folder / "bin" / "python")
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    wanted = [f"apache-airflow[postgres]=={version}.*", *_FASTAPI.get(version, []), str(REPOSITORY)]
+    wanted = [f"apache-airflow[postgres]=={version}.*", str(REPOSITORY)]
+    if (constraints := _CONSTRAINTS / f"airflow-{version}.txt").exists():
+        wanted += ["--constraints", str(constraints)]
     subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *wanted], check=True)
     return python

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import airflow
 import pytest
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, HookLineageCollector
 
 from airflow_provider_checknumber.client import CheckNumberTransientError, InvalidConnectionError, TaskStatus
 from airflow_provider_checknumber.hooks.checknumber import CheckNumberHook, EkycProHook
@@ -102,6 +103,35 @@ def test_tasks_are_submitted_and_asked_for_in_both_ways(
     assert hook.get_balance() == asyncio.run(hook.aget_balance())
 
 
+@pytest.mark.parametrize(
+    ("fields", "link"),
+    [
+        ({}, "https://platform.checknumber.ai"),
+        ({"conn_type": "ekycpro"}, "https://ekycpro.com"),
+        ({"host": "https://gateway.example"}, None),
+        (
+            {"host": "https://gateway.example", "extra": {"dashboard_url": "https://me.example/tasks"}},
+            "https://me.example/tasks",
+        ),
+    ],
+)
+def test_a_connection_leads_to_its_services_dashboard(
+    connect: Connect, fields: dict[str, object], link: str | None
+) -> None:
+    connect(**{"password": "key", **fields})
+    assert CheckNumberHook().get_dashboard_url() == link
+    assert asyncio.run(CheckNumberHook().aget_dashboard_url()) == link
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://user:pw@me.example", "https://me.example/?key=1"]
+)
+def test_a_dashboard_url_that_could_do_harm_is_refused(connect: Connect, url: str) -> None:
+    connect(password="key", extra={"dashboard_url": url})
+    with pytest.raises(InvalidConnectionError, match="dashboard_url"):
+        CheckNumberHook().get_dashboard_url()
+
+
 def test_the_test_button_tells_a_working_key_and_costs_nothing(connect: Connect, sandbox: Sandbox) -> None:
     connect(host=sandbox.url, password=sandbox.api_key)
     before = sandbox.state()["charges"]
@@ -191,3 +221,30 @@ def test_results_are_taken_from_the_connections_result_hosts_only(
     with pytest.raises(ResultLinkRefusedError):
         CheckNumberHook().get_results_df(task_id)
     assert not sandbox.state()["result_calls_with_api_key"]
+
+
+@pytest.mark.skipif(
+    airflow.__version__ < "3", reason="there the collector has other names, which compat translates"
+)
+def test_airflows_collector_learns_what_a_task_submits_and_reads(
+    connect: Connect, sandbox: Sandbox, numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(host=sandbox.url, password=sandbox.api_key)
+    collector = HookLineageCollector()
+    monkeypatch.setattr("airflow_provider_checknumber.lineage.get_hook_lineage_collector", lambda: collector)
+    hook = CheckNumberHook()
+    check = f"{sandbox.url.replace('http', 'checknumber')}/Twitter"
+
+    def collected(of: str) -> set[str]:
+        return {info.asset.uri for info in getattr(collector.collected_assets, of)}
+
+    exported(hook, numbers)
+    assert check in collected("outputs")
+    assert f"file://{numbers}" not in collected("inputs")  # It is a temporary one.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    task_id = exported(hook, numbers)
+    assert f"file://{numbers}" in collected("inputs")
+    assert check not in collected("inputs")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    hook.get_results_df(task_id, task_type="Twitter")
+    assert check in collected("inputs")

@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
+    PokeReturnValue,
     TaskDeferred,
 )
 
 from airflow_provider_checknumber.sandbox import Sandbox
+from airflow_provider_checknumber.sensors import checknumber as sensors
 from airflow_provider_checknumber.sensors.checknumber import CheckNumberTaskSensor
 
 Wait = Callable[..., Any]
@@ -30,7 +34,9 @@ def poke(checknumber_task_id: str, **arguments: Any) -> Any:
 
 
 def defer(checknumber_task_id: str, **arguments: Any) -> Any:
+    """Wait for a task that was not exported yet when the worker asked."""
     waiting = sensor(checknumber_task_id, deferrable=True, **arguments)
+    waiting.poke = lambda context: PokeReturnValue(False)
     with pytest.raises(TaskDeferred) as deferred:
         waiting.execute({})
     event = asyncio.run(first_event(deferred.value.trigger))
@@ -166,8 +172,9 @@ def test_a_timeout_ends_the_wait_for_good(wait, stuck):
 
 
 def test_the_last_question_is_asked_when_the_timeout_has_passed(wait, stuck, sandbox):
+    # Long enough for the first question on a busy machine.
     with pytest.raises(AirflowSensorTimeout):
-        wait(stuck, timeout=0.3, poke_interval=3600)
+        wait(stuck, timeout=3, poke_interval=3600)
 
     assert sandbox.state()["calls"]["gettasks"] == 2
 
@@ -261,16 +268,85 @@ def test_an_event_about_something_else_is_not_believed(event):
         sensor("d4g8").resume_execution("execute_complete", {"event": event}, {})
 
 
+class TestBeforeItDefers:
+    """The worker asks once: a task that is over already is not worth a trigger."""
+
+    def test_an_exported_task_is_not_waited_for(self, exported):
+        assert sensor(exported, deferrable=True).execute({}) == exported
+
+    @pytest.mark.parametrize(
+        ("arguments", "ending"), [({}, AirflowFailException), ({"soft_fail": True}, AirflowSkipException)]
+    )
+    def test_a_failed_task_ends_the_wait(self, failed, arguments, ending):
+        with pytest.raises(ending, match="has failed at the service"):
+            sensor(failed, deferrable=True, **arguments).execute({})
+
+    def test_an_unknown_task_ends_the_wait(self, sandbox):
+        with pytest.raises(AirflowFailException, match="knows no task 'never-made'"):
+            sensor("never-made", deferrable=True).execute({})
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_a_passing_fault_is_left_to_the_trigger(self, exported, sandbox, status):
+        sandbox.set_fault("status", endpoint="gettasks", status=status)
+
+        with pytest.raises(TaskDeferred):
+            sensor(exported, deferrable=True).execute({})
+
+
 def test_the_execution_timeout_ends_a_deferred_wait_as_airflow_ends_a_running_task(stuck):
     with pytest.raises(AirflowTaskTimeout):
         defer(stuck, execution_timeout=timedelta(seconds=0.2))
 
 
-def test_airflow_has_a_deadline_of_its_own_in_case_no_triggerer_is_alive():
+def test_airflow_has_a_deadline_of_its_own_in_case_no_triggerer_is_alive(stuck):
     def airflows(**arguments: Any) -> timedelta:
         with pytest.raises(TaskDeferred) as deferred:
-            sensor("d4g8", deferrable=True, **arguments).execute({})
+            sensor(stuck, deferrable=True, **arguments).execute({})
         return deferred.value.timeout  # type: ignore[return-value]
 
     assert timedelta(seconds=60) < airflows(timeout=60) < timedelta(seconds=600)
     assert airflows(timeout=3600, execution_timeout=timedelta(seconds=60)) < timedelta(seconds=600)
+
+
+class TestBeforeAirflow33:
+    """A sensor that was to do without a worker defers, and says so once."""
+
+    WITHOUT_WORKER: ClassVar = {"start_from_trigger": True, "end_from_trigger": True}
+
+    @pytest.fixture(autouse=True)
+    def old(self, monkeypatch):
+        monkeypatch.setattr(sensors, "STARTS_FROM_TRIGGER", False)
+
+    def test_one_warning_says_that_a_worker_starts_and_ends_it(self):
+        with pytest.warns(UserWarning, match="a worker starts and ends the sensor 'wait'") as warned:
+            waiting = sensor("d4g8", **self.WITHOUT_WORKER)
+
+        assert len(warned) == 1
+        assert (waiting.deferrable, waiting.start_from_trigger, waiting.end_from_trigger) == (
+            True,
+            False,
+            False,
+        )
+
+    @pytest.mark.parametrize("argument", WITHOUT_WORKER)
+    def test_it_waits_as_a_deferrable_one(self, exported, argument):
+        with pytest.warns(UserWarning, match="need Airflow 3.3"):
+            assert defer(exported, **{argument: True}) == exported
+
+    def test_mapped_ones_are_warned_of_when_the_dag_is_read_and_no_more(self):
+        with DAG("mapped"), pytest.warns(UserWarning, match="need Airflow 3.3") as warned:
+            mapped = CheckNumberTaskSensor.partial(task_id="wait", **self.WITHOUT_WORKER).expand(
+                checknumber_task_id=["d4g8"]
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            waiting = CheckNumberTaskSensor(
+                **mapped.partial_kwargs, task_id="wait", checknumber_task_id="d4g8"
+            )
+
+        assert len(warned) == 1
+        assert (waiting.deferrable, waiting.start_from_trigger, waiting.end_from_trigger) == (
+            True,
+            False,
+            False,
+        )

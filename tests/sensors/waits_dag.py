@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_checknumber.sensors.checknumber import CheckNumberTaskSensor
 
-EXPORTED, FAILED, STUCK = os.environ["CHECKNUMBER_TEST_TASKS"].split(",")
+EXPORTED, FAILED, STUCK, LATE = os.environ["CHECKNUMBER_TEST_TASKS"].split(",")
 
 with DAG("waits", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}):
     for mode in ("poke", "reschedule", "deferrable"):
@@ -36,7 +36,7 @@ with DAG("waits", schedule=None, default_args={"retries": 1, "retry_delay": time
             # It is to strike between two pokes: during one, soft_fail would skip.
             soon = {"execution_timeout": timedelta(seconds=1), "poke_interval": 60}
             wait("execution_timeout", STUCK, soft_fail=True, **soon)
-    CheckNumberTaskSensor(task_id="exported.default", checknumber_task_id=EXPORTED, poke_interval=0.1)
+    CheckNumberTaskSensor(task_id="late.default", checknumber_task_id=LATE, poke_interval=0.1)
     CheckNumberTaskSensor(
         task_id="exported.triggerer",
         checknumber_task_id=EXPORTED,

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_checknumber.client import CheckNumberClient, Endpoint
 from airflow_provider_checknumber.sandbox import Sandbox
+from tests.sandbox.api import until
 
 
 @pytest.fixture
@@ -33,9 +34,11 @@ def submit(sandbox: Sandbox, tmp_path) -> Callable[[], str]:
 
 
 @pytest.fixture
-def exported(submit: Callable[[], str]) -> str:
-    """A task that is exported, or about to be."""
-    return submit()
+def exported(sandbox: Sandbox, submit: Callable[[], str]) -> str:
+    """A task that is exported."""
+    task_id = submit()
+    until(lambda: sandbox.state()["tasks"], lambda tasks: tasks[-1]["status"] == "exported")
+    return task_id
 
 
 @pytest.fixture

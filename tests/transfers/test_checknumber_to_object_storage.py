@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_checknumber.client import CheckNumberClient, CheckNumberTransientError, Endpoint
 from airflow_provider_checknumber.object_storage import StorageError
+from airflow_provider_checknumber.results import ArchiveLimits
 from airflow_provider_checknumber.sandbox import Sandbox
 from airflow_provider_checknumber.transfers.checknumber_to_object_storage import (
     CheckNumberToObjectStorageOperator,
@@ -84,7 +85,6 @@ def test_what_is_returned_says_where_it_is_and_what_is_in_it(exported: str, fold
     undetermined = pq.read_table(file).column("twitter").null_count
     assert returned == {
         "uri": str(file),
-        "bucket": None,
         "key": str(file),
         "bytes": file.stat().st_size,
         "rows": 3,
@@ -269,9 +269,25 @@ def test_parquet_without_pyarrow_says_what_to_install(
     assert operator(exported, folder, file_format="csv").execute({})["rows"] == 3
 
 
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        (ArchiveLimits(max_bytes=10), "max_bytes"),
+        (ArchiveLimits(max_download_bytes=10), "max_download_bytes"),
+    ],
+)
+def test_a_result_beyond_the_limits_given_is_not_written(
+    exported: str, folder: Path, limits: ArchiveLimits, named: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=named):
+        operator(exported, folder, archive_limits=limits).execute({})
+
+    assert files(folder) == []
+
+
 @pytest.mark.parametrize("arguments", [{"on_bad_row": "keep"}, {"file_format": "xml"}])
 def test_a_choice_that_is_none_is_refused(exported: str, folder: Path, arguments: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"use 'fail' or 'skip'|use 'parquet', 'csv' or 'jsonl'"):
+    with pytest.raises(ValueError, match=r"use 'fail' or 'skip'|use 'csv', 'jsonl' or 'parquet'"):
         operator(exported, folder, **arguments).execute({})
 
 

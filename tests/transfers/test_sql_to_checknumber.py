@@ -228,6 +228,20 @@ class TestARetry:
 
         assert submit_new(task) == submitted
 
+    def test_tells_the_counts_of_the_first_try(
+        self, sandbox: Sandbox, warehouse: Warehouse, task: TaskInstance
+    ) -> None:
+        answer(warehouse, 100)
+        submit_new(task)
+        told = task.xcoms.pop("counts")  # As Airflow does on a retry.
+        submit_new(task)
+
+        assert (
+            task.xcoms["counts"]
+            == told
+            == {"numbers": 3, "duplicates": 1, "invalid": 0, "already_answered": 1}
+        )
+
     def test_of_what_was_certainly_not_accepted_asks_the_tables_anew(
         self, sandbox: Sandbox, warehouse: Warehouse, task: TaskInstance
     ) -> None:

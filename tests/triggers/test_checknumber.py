@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_checknumber.client import channel
+from airflow_provider_checknumber.sensors.checknumber import CheckNumberTaskSensor
+from airflow_provider_checknumber.triggers import asking
 from airflow_provider_checknumber.triggers.checknumber import CheckNumberTaskTrigger, airflows_timeout
+from tests.faults.gate import Gate
 
 
 def made(checknumber_task_id: str, **arguments: Any) -> CheckNumberTaskTrigger:
     """Make a trigger, write it down as Airflow does, and make another one from that."""
-    trigger = CheckNumberTaskTrigger(
-        checknumber_task_id=checknumber_task_id, **{"poke_interval": 0.05, **arguments}
-    )
+    always = {"checknumber_conn_id": "checknumber_default", "poke_interval": 0.05, "max_poke_interval": 3600}
+    trigger = CheckNumberTaskTrigger(checknumber_task_id=checknumber_task_id, **{**always, **arguments})
     path, kwargs = trigger.serialize()
     assert path == f"{CheckNumberTaskTrigger.__module__}.{CheckNumberTaskTrigger.__qualname__}"
     return CheckNumberTaskTrigger(**kwargs)
@@ -41,6 +46,14 @@ async def test_one_event_tells_what_has_become_of_the_task(exported, failed):
         "failure": 0,
     }
     assert [event.payload["status"] for event in await events(made(failed))] == ["failed"]
+
+
+def test_an_id_alone_waits_as_the_sensor_does():
+    of_a_sensor = CheckNumberTaskSensor(task_id="wait", checknumber_task_id="d4g8")
+    trigger = CheckNumberTaskTrigger(checknumber_task_id="d4g8")
+
+    for argument in ("checknumber_conn_id", "poke_interval", "max_poke_interval"):
+        assert getattr(trigger, argument) == getattr(of_a_sensor, argument)
 
 
 async def test_no_event_holds_the_result_link(exported, sandbox):
@@ -113,15 +126,27 @@ async def test_without_a_timeout_it_waits_for_ever(stuck):
 
 
 async def test_a_service_that_holds_the_line_does_not_hold_the_deadline(exported, sandbox, monkeypatch):
-    from airflow_provider_checknumber.triggers import checknumber
-
-    monkeypatch.setattr(checknumber, "_LAST_ANSWER", 0.2)
+    monkeypatch.setattr(asking, "_LAST_ANSWER", 0.2)
     sandbox.set_fault("hold", endpoint="gettasks")
 
     async with asyncio.timeout(10):
         (event,) = await events(made(exported, started_at=datetime.now(UTC), timeout=0.3))
 
     assert event.payload["status"] == "timeout"
+
+
+async def test_a_service_that_is_away_is_asked_until_it_is_back(exported, sandbox, monkeypatch):
+    with Gate(urlsplit(sandbox.url).port, "refuse") as gate:
+        through_it = sandbox.connection_json.replace(sandbox.url, f"http://127.0.0.1:{gate.port}")
+        monkeypatch.setenv("AIRFLOW_CONN_CHECKNUMBER_DEFAULT", through_it)
+        waiting = asyncio.create_task(events(made(exported, max_poke_interval=0.1)))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        gate.open()
+
+        (event,) = await waiting
+
+    assert event.payload["status"] == "exported"
 
 
 async def test_a_restart_goes_on_where_the_killed_one_was(exported, sandbox):
@@ -172,3 +197,14 @@ async def test_ending_a_wait_by_hand_says_that_the_services_task_goes_on(capsys,
 
     logged = capsys.readouterr().out + caplog.text
     assert "Stopped waiting for CheckNumber task d4g8. The service has no way to cancel it" in logged
+
+
+def test_the_triggerer_loads_nothing_large_on_its_event_loop():
+    """Airflow imports the class there; clients and results are for later, and for a thread."""
+    program = (
+        "import sys, airflow_provider_checknumber.triggers.checknumber\n"
+        "layers = ('client', 'hooks', 'results', 'warehouse')\n"
+        "sys.exit(any(f'airflow_provider_checknumber.{layer}' in sys.modules for layer in layers))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

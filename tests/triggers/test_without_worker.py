@@ -180,13 +180,13 @@ def log_of(task_id: str, map_index: int = -1) -> str:
 
 
 def xcom_of(task_id: str) -> list[Any]:
-    """Return the XComs of a task as a worker would read them."""
+    """Return what the instances of a task have returned, as a worker would read it."""
     from airflow.models.xcom import XComModel
     from airflow.settings import Session
 
     with Session() as session:
-        rows = session.query(XComModel).filter_by(dag_id="triggerer", task_id=task_id).order_by("map_index")
-        return [row.value for row in rows]
+        rows = session.query(XComModel).filter_by(dag_id="triggerer", task_id=task_id, key="return_value")
+        return [row.value for row in rows.order_by("map_index")]
 
 
 @pytest.mark.parametrize("task_id", ["mapped", "mapped_over_mapped"])

@@ -1,0 +1,1 @@
+SELECT phone FROM customers WHERE part = ?
