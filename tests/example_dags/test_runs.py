@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_checknumber.sandbox import Sandbox
 from airflow_provider_checknumber.sandbox.demo_airflow import PrivateAirflow
+from tests.faults.versions import installed_airflow
 from tests.support.s3 import s3_server
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -83,8 +84,11 @@ def test_a_file_on_s3_becomes_a_table_by_way_of_s3(
     name = "example_checknumber_object_storage"
     example = tmp_path / f"{name}.py"
     # Three batches of a list that a test can afford.
-    source = (EXAMPLES / f"{name}.py").read_text()
-    example.write_text(source.replace("BATCH_SIZE = 100_000", "BATCH_SIZE = 7"))
+    source = (EXAMPLES / f"{name}.py").read_text().replace("BATCH_SIZE = 100_000", "BATCH_SIZE = 7")
+    if installed_airflow() == "2.11":
+        # `dags test` of Airflow 2 forgets of a task that was deferred that it is mapped.
+        source = source.replace("deferrable=True", "deferrable=False")
+    example.write_text(source)
     with s3_server() as lake:
         lake.put("customers.csv", "\n".join(["id,phone", *(f"7,{number}" for number in NUMBERS)]).encode())
         airflow = private_airflow(

@@ -18,9 +18,9 @@ from airflow_provider_checknumber.sandbox import Sandbox
 from airflow_provider_checknumber.sandbox.demo_airflow import AirflowCommandError
 from tests.faults.billing.points import FOLDER
 from tests.faults.billing.scenarios import LOADED, UNKNOWN, Scenario, lose_triggerer
-from tests.faults.certificates import self_signed
-from tests.faults.deployment import Deployment, deployment
 from tests.faults.gate import Gate
+from tests.support.certificates import self_signed
+from tests.support.deployment import Deployment
 from tests.support.postgres import Postgres
 
 NUMBERS = [f"+12025550{index:03}" for index in range(200)]
@@ -28,8 +28,6 @@ NUMBERS = [f"+12025550{index:03}" for index in range(200)]
 #: What somebody on call has to find in a log, see ``submit_once``.
 _MESSAGE = re.compile(r"It is unknown whether 200 numbers")
 _COMMAND = re.compile(r"airflow (variables set checknumber_submission_[0-9a-f]+) ")
-
-_MODULES = ("operators.checknumber", "sensors.checknumber", "transfers.checknumber_to_sql")
 
 #: Seconds between two looks at everything.
 _TICK = 0.5
@@ -229,17 +227,16 @@ def play(
         ]
         (folder / "faults" / "chosen.json").write_text(json.dumps([each.scenario.dag_id for each in stages]))
         running = stack.enter_context(
-            deployment(
+            Deployment(
                 folder / "airflow",
                 database=database,
-                dag_file=Path(__file__).with_name("dags.py"),
-                preload=[f"airflow_provider_checknumber.{name}" for name in _MODULES],
-                python=python,
-                major=int(airflow.split(".")[0]),
+                dag_files=[Path(__file__).with_name("dags.py")],
                 connections={name: value for each in stages for name, value in each.connections.items()},
                 settings={FOLDER: str(folder / "faults"), "REQUESTS_CA_BUNDLE": str(certificate)},
+                python=python,
             )
         )
+        running.start_all(apps="execution", major=int(airflow.split(".")[0]))
         say(f"Airflow {airflow} is up.")
         for each in stages:
             each.begin(running)
