@@ -8,12 +8,16 @@ interpreter, so that nothing measured earlier has left the memory that is then u
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,6 +93,8 @@ def in_process_of_its_own(module: str, function: str, arguments: Mapping[str, An
     )
     finished = subprocess.run(
         [sys.executable, "-c", program],
+        # Large blocks go back to the system when they are freed, so that what warmed up does not hide any.
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(128 << 10)},
         input=json.dumps(dict(arguments)),
         stdout=subprocess.PIPE,
         text=True,
@@ -119,3 +125,33 @@ def table(headings: Mapping[str, str], rows: list[dict[str, Any]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def main_over_rows(
+    run: Callable[[str, int, Path], dict[str, Any]],
+    cases: Iterable[str],
+    *,
+    description: str,
+    targets: Mapping[str, int],
+    headings: Mapping[str, str],
+) -> int:
+    """
+    Measure cases of so many rows as the command line asks for, print them, and return the exit code.
+
+    :param run: measures the case of a name, with so many rows, in a folder for its files.
+    :param targets: what a case with ``"target"`` is measured against.
+    :param headings: as for :func:`table`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of a case (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    arguments = parser.parse_args()
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory() as directory:
+        rows = [run(name, arguments.rows, Path(directory)) for name in cases]
+    if arguments.json:
+        print(as_json({**targets, "rows": rows}))
+    else:
+        print("Targets:", ", ".join(f"{name} {value:,}" for name, value in targets.items()))
+        print(table(headings, rows))
+    return 1 if any(row["target"] == "missed" for row in rows) else 0

@@ -11,18 +11,15 @@ folder for temporary files is.
 
 from __future__ import annotations
 
-import argparse
 import io
-import logging
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from airflow_provider_checknumber.numbers import prepare_numbers
-from tests.benchmarks._measure import as_json, in_process_of_its_own, measured, table
+from tests.benchmarks._measure import in_process_of_its_own, main_over_rows, measured
 
 LINES_PER_SECOND = 1_500_000
 MEMORY_MB = 256
@@ -117,18 +114,12 @@ def run(name: str, rows: int, directory: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the preparing of number lists.")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="lines of a list (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    arguments = parser.parse_args()
-    logging.disable(logging.INFO)
-    with tempfile.TemporaryDirectory() as directory:
-        rows = [run(name, arguments.rows, Path(directory)) for name in CASES]
-    if arguments.json:
-        print(as_json({"lines_per_second": LINES_PER_SECOND, "memory_mb": MEMORY_MB, "rows": rows}))
-    else:
-        print(f"Targets: {LINES_PER_SECOND:,} lines a second, {MEMORY_MB} MB.")
-        headings = {
+    return main_over_rows(
+        run,
+        CASES,
+        description="Measure the preparing of number lists.",
+        targets={"lines_per_second": LINES_PER_SECOND, "memory_mb": MEMORY_MB},
+        headings={
             "list": "",
             "lines": ",",
             "sent": ",",
@@ -137,9 +128,8 @@ def main() -> int:
             "lines_per_second": ",.0f",
             "memory_growth_mb": ".0f",
             "target": "",
-        }
-        print(table(headings, rows))
-    return 1 if any(row["target"] == "missed" for row in rows) else 0
+        },
+    )
 
 
 if __name__ == "__main__":

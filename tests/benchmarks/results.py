@@ -11,10 +11,7 @@ its own; making the archive is not counted, unpacking it, its check sum and writ
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,7 +23,7 @@ import numpy as np
 from airflow_provider_checknumber.result_files import write_file
 from airflow_provider_checknumber.results import iter_frames, open_results
 from airflow_provider_checknumber.warehouse.columns import Check, Layout
-from tests.benchmarks._measure import as_json, in_process_of_its_own, measured, table
+from tests.benchmarks._measure import in_process_of_its_own, main_over_rows, measured
 from tests.results.archives import spreadsheet
 
 ROWS_PER_SECOND = 1_000_000
@@ -127,20 +124,12 @@ def run(name: str, rows: int, directory: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the reading of result archives.")
-    parser.add_argument(
-        "--rows", type=int, default=10_000_000, help="rows of a result (default: %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    arguments = parser.parse_args()
-    logging.disable(logging.INFO)
-    with tempfile.TemporaryDirectory() as directory:
-        rows = [run(name, arguments.rows, Path(directory)) for name in CASES]
-    if arguments.json:
-        print(as_json({"rows_per_second": ROWS_PER_SECOND, "memory_mb": MEMORY_MB, "rows": rows}))
-    else:
-        print(f"Targets: {ROWS_PER_SECOND:,} rows a second, {MEMORY_MB} MB, no more for more rows.")
-        headings = {
+    return main_over_rows(
+        run,
+        CASES,
+        description="Measure the reading of result archives.",
+        targets={"rows_per_second": ROWS_PER_SECOND, "memory_mb": MEMORY_MB},
+        headings={
             "archive": "",
             "rows": ",",
             "seconds": ".2f",
@@ -149,9 +138,8 @@ def main() -> int:
             "memory_growth_mb": ".0f",
             "memory_growth_mb_at_a_tenth": ".0f",
             "target": "",
-        }
-        print(table(headings, rows))
-    return 1 if any(row["target"] == "missed" for row in rows) else 0
+        },
+    )
 
 
 if __name__ == "__main__":
