@@ -26,6 +26,16 @@ find_python() {
     return 1
 }
 
+# install_redis: make sure that there is a Redis server to start, which tests/full_stack does.
+install_redis() {
+    if ! command -v redis-server >/dev/null; then
+        apt-get update -qq
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qq --no-install-recommends redis-server >/dev/null
+    fi
+    redis-server --version
+}
+
 # start_mariadb FOLDER: make sure that a MariaDB answers where the tests look for one, 127.0.0.1:3306 for root
 # without a password; one that is not there yet keeps its data in FOLDER until stop_mariadb.
 start_mariadb() {
