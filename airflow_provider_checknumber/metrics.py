@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from airflow.providers.common.compat.sdk import Stats
 
@@ -78,4 +79,9 @@ def _time(name: str, duration: timedelta, tags: dict[str, str]) -> None:
 
 
 def _tags(endpoint: Endpoint, **tags: str) -> dict[str, str]:
-    return {name: _OTHERS.sub("_", value) for name, value in {"service": endpoint.host, **tags}.items()}
+    return {name: _plain(value) for name, value in {"service": endpoint.host, **tags}.items()}
+
+
+@lru_cache(maxsize=256)
+def _plain(value: str) -> str:
+    return _OTHERS.sub("_", value)

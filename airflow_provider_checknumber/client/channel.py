@@ -87,6 +87,14 @@ class Channel:
         """The service that was asked last, None before the first question."""
         return None if self._session is None else self._session.settings[0]
 
+    async def connect(self) -> Endpoint:
+        """
+        Return the service, which is looked up where nobody has done so lately.
+
+        :raises Exception: any error of ``look_up``, the first time.
+        """
+        return (await self._current()).settings[0]
+
     async def get_task(self, checknumber_task_id: str) -> Task:
         """
         Ask how a task stands, once.

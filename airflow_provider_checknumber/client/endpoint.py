@@ -39,20 +39,17 @@ class Endpoint:
 
     :param base_url: scheme, host, perhaps a port and a path prefix; no slash at the end.
     :param api_key: the account's key. Kept out of ``repr``.
+    :param dashboard_url: where people see the account's tasks, None where nobody knows.
     """
 
     base_url: str
     api_key: str = field(repr=False)
+    dashboard_url: str | None = None
 
     @property
     def host(self) -> str:
         """Host and port for messages, e.g. ``api.checknumber.ai``."""
         return urlsplit(self.base_url).netloc
-
-    @property
-    def dashboard_url(self) -> str | None:
-        """Where people see the account's tasks; None for a host that is not the service's own."""
-        return _DASHBOARDS.get(self.base_url)
 
 
 def make_endpoint(
@@ -62,6 +59,7 @@ def make_endpoint(
     api_key: str | None,
     scheme: str | None = None,
     port: int | None = None,
+    dashboard_url: str | None = None,
 ) -> Endpoint:
     """
     Return the endpoint that a connection's fields describe.
@@ -71,6 +69,7 @@ def make_endpoint(
     :param api_key: the account's key.
     :param scheme: ``https`` or ``http``, for a host given without one; ``https`` where empty.
     :param port: for a host given without one.
+    :param dashboard_url: instead of the service's own, which is known for its own host only.
     :raises InvalidConnectionError: no key, no usable host, or plain http to anything but loopback.
     """
     key = (api_key or "").strip()
@@ -81,7 +80,8 @@ def make_endpoint(
             "The connection's API key holds a space, a line break or another character that no key has: "
             "paste it into the password field again."
         )
-    return Endpoint(base_url=_base_url(conn_type, (host or "").strip(), scheme, port), api_key=key)
+    base_url = _base_url(conn_type, (host or "").strip(), scheme, port)
+    return Endpoint(base_url, key, dashboard_url or _DASHBOARDS.get(base_url))
 
 
 def _base_url(conn_type: str, host: str, scheme: str | None, port: int | None) -> str:

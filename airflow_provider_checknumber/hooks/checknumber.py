@@ -118,11 +118,7 @@ class CheckNumberHook(BaseHook):
 
         :raises InvalidConnectionError: the connection cannot be used.
         """
-        return self._settings.dashboard_url
-
-    async def aget_dashboard_url(self) -> str | None:
-        """Return where people see the account's tasks without blocking the event loop."""
-        return (await self._asettings()).dashboard_url
+        return self.endpoint.dashboard_url
 
     def get_conn(self, *, attempts: int = Timing.attempts) -> CheckNumberClient:
         """

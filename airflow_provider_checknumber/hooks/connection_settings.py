@@ -20,13 +20,11 @@ class Settings:
     :param endpoint: the service's base URL and the key.
     :param timing: how long to wait for answers.
     :param result_hosts: hosts that results may be downloaded from; any where empty.
-    :param dashboard_url: where people see the account's tasks, None where nobody knows.
     """
 
     endpoint: Endpoint
     timing: Timing
     result_hosts: tuple[str, ...]
-    dashboard_url: str | None
 
 
 def read_settings(connection: Connection, extra: dict[str, Any], conn_type: str) -> Settings:
@@ -39,21 +37,20 @@ def read_settings(connection: Connection, extra: dict[str, Any], conn_type: str)
     :raises InvalidConnectionError: it cannot be used.
     """
     try:
-        endpoint = make_endpoint(
-            conn_type=connection.conn_type or conn_type,
-            host=connection.host,
-            api_key=connection.password,
-            scheme=connection.schema,
-            port=connection.port,
-        )
         return Settings(
-            endpoint=endpoint,
+            endpoint=make_endpoint(
+                conn_type=connection.conn_type or conn_type,
+                host=connection.host,
+                api_key=connection.password,
+                scheme=connection.schema,
+                port=connection.port,
+                dashboard_url=_web_page(extra, "dashboard_url"),
+            ),
             timing=Timing(
                 read=_seconds(extra, "read_timeout", Timing.read),
                 submit=_seconds(extra, "submit_timeout", Timing.submit),
             ),
             result_hosts=_hosts(extra, "result_hosts"),
-            dashboard_url=_web_page(extra, "dashboard_url") or endpoint.dashboard_url,
         )
     except InvalidConnectionError as error:
         raise InvalidConnectionError(f"Connection {connection.conn_id!r}: {error}") from None

@@ -54,7 +54,7 @@ class MeasuredRunner(TriggerRunner):
         self._blocked = 0.0
         self._blocked_by_triggers = 0.0
         self._collected = 0.0
-        self._collecting_since = 0.0
+        self._collecting_since: float | None = None
 
     async def arun(self) -> None:
         gc.callbacks.append(self._on_collection)
@@ -96,19 +96,24 @@ class MeasuredRunner(TriggerRunner):
     async def _watch(self) -> None:
         """Note the longest time for which the loop has run nothing else, and without Python's garbage collection."""
         while True:
-            clock, collected = time.monotonic(), self._collected
+            clock, collected = time.monotonic(), self._collection_time()
             await asyncio.sleep(0.01)
             blocked = time.monotonic() - clock - 0.01
+            collecting = self._collection_time() - collected
             self._blocked = max(self._blocked, blocked)
-            self._blocked_by_triggers = max(
-                self._blocked_by_triggers, blocked - (self._collected - collected)
-            )
+            self._blocked_by_triggers = max(self._blocked_by_triggers, blocked - collecting)
+
+    def _collection_time(self) -> float:
+        # One in another thread may be over and not yet counted.
+        since = self._collecting_since
+        return self._collected + (time.monotonic() - since if since is not None else 0.0)
 
     def _on_collection(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":
             self._collecting_since = time.monotonic()
-        else:
+        elif self._collecting_since is not None:
             self._collected += time.monotonic() - self._collecting_since
+            self._collecting_since = None
 
     async def _sandbox(self) -> dict[str, Any]:
         def ask() -> dict[str, Any]:

@@ -120,7 +120,6 @@ def test_a_connection_leads_to_its_services_dashboard(
 ) -> None:
     connect(**{"password": "key", **fields})
     assert CheckNumberHook().get_dashboard_url() == link
-    assert asyncio.run(CheckNumberHook().aget_dashboard_url()) == link
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,24 @@ async def test_one_429_slows_every_wait_of_the_connection(sandbox, submit):
     assert sandbox.state()["calls"]["gettasks"] == len(in_time) + 1
 
 
+async def test_waits_that_are_due_at_about_one_time_wake_at_once():
+    now = asyncio.get_running_loop().time()
+    due = [now + asking._with_others(20 + each / 100) for each in range(100)]
+
+    assert len({round(each, 3) for each in due}) <= 6
+    assert all(-0.01 < late - (now + 20 + each / 100) < 0.26 for each, late in enumerate(due))
+    assert asking._with_others(0.5) == 0.5
+
+
+async def test_an_answer_is_logged_where_it_is_news(stuck, sandbox, capsys, caplog):
+    caplog.set_level("INFO")
+
+    await events(made(stuck, started_at=datetime.now(UTC), timeout=1, max_poke_interval=0.1))
+
+    assert sandbox.state()["calls"]["gettasks"] > 3
+    assert (capsys.readouterr().out + caplog.text).count(f"CheckNumber task {stuck} is processing") == 1
+
+
 async def test_ending_a_wait_by_hand_says_that_the_services_task_goes_on(capsys, caplog):
     caplog.set_level("INFO")
 
