@@ -130,10 +130,10 @@ def _choose_text(archive: Archive, tables: Sequence[tuple[Member, list[str]]]) -
     else:
         names = max(alike, key=lambda one: (len(one), sum(member.size for member in alike[one])))
         members = sorted(alike[names], key=_natural_order)
-        for member, _ in tables:
-            if member not in members:
-                with archive.open(member) as stream:
-                    stream.read_to_end()
+    for member, _ in tables:
+        if member not in members:
+            with archive.open(member) as stream:
+                stream.read_to_end()
     if len(members) < len(tables) or len(members) > 1:
         shown = ", ".join(member.name for member in members[:10])
         log.info(

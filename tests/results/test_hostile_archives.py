@@ -247,6 +247,15 @@ def test_a_table_is_not_left_aside_because_its_header_is_damaged(read_result, da
         read_result(parts.replace(b"Number,twitter", damaged, 1))
 
 
+def test_a_table_that_is_left_aside_is_checked_for_damage(read_result):
+    other = "Number,business\n" + f"{A},yes\n" * 30_000
+    archive = zipped(("all.csv", TABLE), ("other.csv", other), method=zipfile.ZIP_STORED)
+    end = archive.rindex(b",yes\n")
+
+    with pytest.raises(UnreadableArchiveError, match=r"other\.csv in the result archive is damaged"):
+        read_result(archive[:end] + b",no!\n" + archive[end + 5 :])
+
+
 def test_rows_read_before_the_damage_are_not_all_there_is(tmp_path):
     """Batches come before the check sum can be compared: who loads them must not commit before the end."""
     content = bytearray(

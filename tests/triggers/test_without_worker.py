@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_checknumber.client import CheckNumberClient, Endpoint
+from airflow_provider_checknumber.links.checknumber import XCOM_KEY
 from airflow_provider_checknumber.sandbox import Sandbox
 from airflow_provider_checknumber.version_compat import STARTS_FROM_TRIGGER
 
@@ -179,13 +180,13 @@ def log_of(task_id: str, map_index: int = -1) -> str:
     return "".join(log.read_text() for log in logs)
 
 
-def xcom_of(task_id: str) -> list[Any]:
-    """Return what the instances of a task have returned, as a worker would read it."""
+def xcom_of(task_id: str, key: str = "return_value") -> list[Any]:
+    """Return what the instances of a task have left, by default returned, as a worker would read it."""
     from airflow.models.xcom import XComModel
     from airflow.settings import Session
 
     with Session() as session:
-        rows = session.query(XComModel).filter_by(dag_id="triggerer", task_id=task_id, key="return_value")
+        rows = session.query(XComModel).filter_by(dag_id="triggerer", task_id=task_id, key=key)
         return [row.value for row in rows.order_by("map_index")]
 
 
@@ -202,6 +203,17 @@ def test_a_wait_for_an_upstreams_output_starts_and_ends_without_a_worker(ended):
 
     assert state_of(instances["from_xcom", -1]) == "success"
     assert xcom_of("from_xcom") == ids[:1]
+
+
+def test_each_wait_links_to_the_dashboard_and_logs_into_its_own_file(ended):
+    _, ids = ended
+
+    links = xcom_of("mapped", XCOM_KEY)
+    assert len(links) == WAITS
+    assert all(link.endswith("/_sandbox/state") for link in links)
+    for index, each in enumerate(ids):
+        told = [other for other in ids if f"CheckNumber task {other} is processing" in log_of("mapped", index)]
+        assert told == [each]
 
 
 def test_an_xcom_that_nobody_wants_is_not_left(ended):
