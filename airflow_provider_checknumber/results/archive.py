@@ -168,11 +168,6 @@ class MemberStream:
             )
         return data
 
-    def read_to_end(self) -> None:
-        """Check a file that is left aside: damage may be all that sets it apart from those that are read."""
-        while self.read(BLOCK_SIZE):
-            pass
-
 
 @contextmanager
 def open_archive(path: Path, *, limits: ArchiveLimits) -> Iterator[Archive]:

@@ -13,7 +13,7 @@ import logging
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from airflow_provider_checknumber.results.archive import Archive, Member
@@ -56,8 +56,7 @@ class TextTables:
     def rows(self) -> Iterator[RawRows]:
         """Read the tables one after the other."""
         for member in self._members:
-            with self._archive.open(member) as stream:
-                table = DelimitedTable(stream, name=member.name, max_columns=self._archive.limits.max_columns)
+            with _table(self._archive, member) as table:
                 yield from table.rows()
 
 
@@ -102,16 +101,21 @@ def choose_table(archive: Archive, stack: ExitStack) -> RowSource:
     )
 
 
+@contextmanager
+def _table(archive: Archive, member: Member) -> Iterator[DelimitedTable]:
+    with archive.open(member) as stream:
+        yield DelimitedTable(stream, name=member.name, max_columns=archive.limits.max_columns)
+
+
 def _headers(archive: Archive, members: Sequence[Member]) -> list[tuple[Member, list[str]]]:
     """Return the tables among some members, each with its header."""
     tables = []
     for member in members:
-        with archive.open(member) as stream:
-            table = DelimitedTable(stream, name=member.name, max_columns=archive.limits.max_columns)
+        with _table(archive, member) as table:
             if has_number_column(table.header):
                 tables.append((member, table.header))
             else:
-                stream.read_to_end()
+                table.leave_aside()
     return tables
 
 
@@ -132,8 +136,8 @@ def _choose_text(archive: Archive, tables: Sequence[tuple[Member, list[str]]]) -
         members = sorted(alike[names], key=_natural_order)
     for member, _ in tables:
         if member not in members:
-            with archive.open(member) as stream:
-                stream.read_to_end()
+            with _table(archive, member) as table:
+                table.leave_aside()
     if len(members) < len(tables) or len(members) > 1:
         shown = ", ".join(member.name for member in members[:10])
         log.info(

@@ -212,7 +212,9 @@ def test_each_wait_links_to_the_dashboard_and_logs_into_its_own_file(ended):
     assert len(links) == WAITS
     assert all(link.endswith("/_sandbox/state") for link in links)
     for index, each in enumerate(ids):
-        told = [other for other in ids if f"CheckNumber task {other} is processing" in log_of("mapped", index)]
+        told = [
+            other for other in ids if f"CheckNumber task {other} is processing" in log_of("mapped", index)
+        ]
         assert told == [each]
 
 
