@@ -256,6 +256,13 @@ def test_a_table_that_is_left_aside_is_checked_for_damage(read_result):
         read_result(archive[:end] + b",no!\n" + archive[end + 5 :])
 
 
+def test_a_table_that_is_left_aside_is_text_to_its_end(read_result):
+    other = ("Number,business\n" + f"{A},yes\n" * 30_000).encode("utf-16") + b"\x00\xd8"
+
+    with pytest.raises(UnreadableArchiveError, match=r"other\.csv is not text of the encoding"):
+        read_result(zipped(("all.csv", TABLE), ("other.csv", other)))
+
+
 def test_rows_read_before_the_damage_are_not_all_there_is(tmp_path):
     """Batches come before the check sum can be compared: who loads them must not commit before the end."""
     content = bytearray(
