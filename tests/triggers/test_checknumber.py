@@ -205,7 +205,9 @@ async def test_an_answer_is_logged_where_it_is_news(stuck, sandbox, capsys, capl
     await events(made(stuck, started_at=datetime.now(UTC), timeout=1, max_poke_interval=0.1))
 
     assert sandbox.state()["calls"]["gettasks"] > 3
-    assert (capsys.readouterr().out + caplog.text).count(f"CheckNumber task {stuck} is processing") == 1
+    said = f"CheckNumber task {stuck} is processing"
+    # Which of the two hears it depends on Airflow's version; Airflow 2 tells both.
+    assert max(capsys.readouterr().out.count(said), caplog.text.count(said)) == 1
 
 
 async def test_ending_a_wait_by_hand_says_that_the_services_task_goes_on(capsys, caplog):
