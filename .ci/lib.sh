@@ -36,6 +36,17 @@ install_redis() {
     redis-server --version
 }
 
+# install_mysqlclient PYTHON: build the driver that the mysql provider asks for, with the headers that it needs.
+install_mysqlclient() {
+    if ! pkg-config --exists mysqlclient 2>/dev/null && ! pkg-config --exists libmariadb 2>/dev/null; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+            build-essential pkg-config default-libmysqlclient-dev >/dev/null
+    fi
+    # Not in the project's folder, where uv leaves it out (pyproject.toml).
+    (cd / && uv pip install --quiet --python "$1" "mysqlclient>=2.2.5")
+}
+
 # start_mariadb FOLDER: make sure that a MariaDB answers where the tests look for one, 127.0.0.1:3306 for root
 # without a password; one that is not there yet keeps its data in FOLDER until stop_mariadb.
 start_mariadb() {

@@ -32,6 +32,8 @@ Parameters: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 _FETCH = 16_384
 #: Syntax errors and names that do not exist, in SQLSTATE: their text quotes the query and never a row.
 _ABOUT_THE_QUERY = "42"
+#: The same where MySQL's drivers tell no SQLSTATE: an unknown column, a syntax error, an unknown table.
+_MYSQL_ABOUT_THE_QUERY = frozenset({1054, 1064, 1146})
 
 
 class QueryError(WarehouseError, CheckNumberPermanentError):
@@ -184,7 +186,11 @@ def _refusal(database: Database, error: Exception) -> WarehouseError:
     code = fault_code(error)
     about = f"{type(error).__name__}{'' if code is None else f' {code}'}{database.names_in(error)}"
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    if state.startswith(_ABOUT_THE_QUERY) or code == "SQLITE_ERROR":
+    if (
+        state.startswith(_ABOUT_THE_QUERY)
+        or code == "SQLITE_ERROR"
+        or (not state and code in _MYSQL_ABOUT_THE_QUERY)
+    ):
         words = getattr(getattr(error, "diag", None), "message_primary", None) or error
         return QueryError(f"{database.label} cannot run the query, so nothing was sent: {words} ({about}).")
     return WarehouseRefusedError(f"{database.label} refused the query, so nothing was sent: {about}.")

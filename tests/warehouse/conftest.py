@@ -23,6 +23,7 @@ _WAREHOUSES: dict[str, _Open] = {
     "duckdb": lambda request: databases.duckdb(request.getfixturevalue("tmp_path")),
     "mariadb": lambda _: databases.mariadb(local_infile=True),
     "mariadb-inserts": lambda _: databases.mariadb(local_infile=False),
+    "mysqlclient": lambda _: databases.mariadb(local_infile=True, client="mysqlclient"),
     "redshift3": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=3),
     "redshift2": lambda request: databases.redshift(request.getfixturevalue("postgres_server"), psycopg=2),
     "generic-mariadb": lambda _: databases.generic_mariadb(),
@@ -43,7 +44,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
         yield database
 
 
-@pytest.fixture(params=["sqlite", "psycopg3", "psycopg2", "duckdb", "mariadb", "mariadb-inserts"])
+@pytest.fixture(
+    params=["sqlite", "psycopg3", "psycopg2", "duckdb", "mariadb", "mariadb-inserts", "mysqlclient"]
+)
 def locking_warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Each database with a loader of its own in turn, empty."""
     with _WAREHOUSES[request.param](request) as database:

@@ -130,8 +130,15 @@ def duckdb(folder: Path) -> Iterator[Warehouse]:
 
 
 @contextmanager
-def mariadb(*, local_infile: bool) -> Iterator[Warehouse]:
-    """A schema of its own on the server that answers at 127.0.0.1:3306; skips where none does."""
+def mariadb(*, local_infile: bool, client: str = "mysql-connector-python") -> Iterator[Warehouse]:
+    """A schema of its own on the server that answers at 127.0.0.1:3306; skips where none does.
+
+    :param client: the driver, by the name that the mysql provider has for it.
+    """
+    if client == "mysqlclient":
+        pytest.importorskip(
+            "MySQLdb", reason="mysqlclient, which builds against system headers, is not there."
+        )
     schema = f"test_{uuid.uuid4().hex}"
     try:
         server = mysql.connector.connect(**MARIADB, autocommit=True)
@@ -144,7 +151,7 @@ def mariadb(*, local_infile: bool) -> Iterator[Warehouse]:
             "host": "127.0.0.1",
             "login": "root",
             "schema": schema,
-            "extra": {"client": "mysql-connector-python"},
+            "extra": {"client": client},
         }
         try:
             with airflow_connection(json.dumps(connection)):
