@@ -16,18 +16,22 @@ from airflow_provider_checknumber.links.checknumber import XCOM_KEY, CheckNumber
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
+    from airflow_provider_checknumber.results import ArchiveLimits
+
 
 class ServiceTask:
     """Inherited before Airflow's own class."""
 
     checknumber_conn_id: str
+    #: Of those that read results.
+    archive_limits: ArchiveLimits | None = None
     outlets: list[Any]
     operator_extra_links: Collection[BaseOperatorLink] = (CheckNumberDashboardLink(),)
 
     @cached_property
     def hook(self) -> CheckNumberHook:
         """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id)
+        return CheckNumberHook(self.checknumber_conn_id, archive_limits=self.archive_limits)
 
     def pre_execute(self, context: Context) -> None:
         """Leave the link to the dashboard, which is of most use where the task then fails."""

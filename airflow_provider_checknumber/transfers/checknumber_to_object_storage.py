@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -117,11 +116,6 @@ class CheckNumberToObjectStorageOperator(ServiceTask, BaseOperator):
         self.archive_limits = archive_limits
         self.checknumber_conn_id = checknumber_conn_id
         self._exported: dict[str, Any] | None = None
-
-    @cached_property
-    def hook(self) -> CheckNumberHook:
-        """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id, archive_limits=self.archive_limits)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch the result and write it; return where it is and the counts."""

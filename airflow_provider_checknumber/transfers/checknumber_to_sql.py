@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
@@ -135,11 +134,6 @@ class CheckNumberToSqlOperator(ServiceTask, BaseOperator):
         self.hook_params = hook_params
         self.checknumber_conn_id = checknumber_conn_id
         self._loaded: tuple[str | None, int] | None = None
-
-    @cached_property
-    def hook(self) -> CheckNumberHook:
-        """Return the hook of the service's connection."""
-        return CheckNumberHook(self.checknumber_conn_id, archive_limits=self.archive_limits)
 
     def execute(self, context: Context) -> dict[str, int | None]:
         """Fetch the result and load it; return the counts."""
